@@ -1,0 +1,95 @@
+/** The native addon, as native/addon/addon.cc exports it. Nothing outside lib/graph calls it. */
+
+export type ElementType = 'f32' | 'f64' | 'i32' | 'u8';
+export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+
+export interface NativeDevice {
+  readonly threads: number;
+  readonly isa: string;
+  dispose(): void;
+}
+
+export interface NativeBlock {
+  /** `offset` in bytes. */
+  read<A extends TypedArray>(offset: number, values: A): A;
+  write(offset: number, values: TypedArray): void;
+  dispose(): void;
+}
+
+export interface NativeData {
+  addColumn(width: number, replicas: number): number;
+  /** `values` [length of the sequence, width]. */
+  read(column: number, sequence: number, replica: number, values: Float32Array): Float32Array;
+  write(column: number, sequence: number, replica: number, values: Float32Array): void;
+  dispose(): void;
+}
+
+export interface BufferDescription {
+  type: ElementType;
+  /** One copy a replica, or one for all. */
+  replicated: boolean;
+  /** Without the replica axis. */
+  dims: number[];
+  block?: NativeBlock;
+  /** Elements from the block's start, and from one replica to the next. */
+  offset?: number;
+  stride?: number;
+}
+
+export interface CallDescription {
+  op: string;
+  /** Indices of buffers; -1: left out. */
+  inputs: number[];
+  outputs: number[];
+  attributes: Record<string, number | number[]>;
+}
+
+export interface ProgramDescription {
+  replicas: number;
+  lanes: number;
+  chunk: number;
+  buffers: BufferDescription[];
+  calls: CallDescription[];
+}
+
+/** What holds for a whole run; arrays have an element a replica. */
+export interface RunSettings {
+  learningRate: Float32Array;
+  active: Uint8Array;
+  seed: Uint32Array;
+  epoch: number;
+  bypass: boolean;
+}
+
+export interface NativeProgram {
+  readonly kernels: string[];
+  /** `schedule` [chunk, lane, 4]: sequence (-1: idle), first frame, valid frames, frames of the whole sequence. */
+  run(
+    schedule: Int32Array,
+    settings: RunSettings,
+    data: NativeData | null,
+    firstCall: number,
+    endOfCalls: number,
+    report: (chunksDone: number) => void,
+  ): { promise: Promise<number>; stop(): void };
+  runSync(
+    schedule: Int32Array,
+    settings: RunSettings,
+    data: NativeData | null,
+    firstCall: number,
+    endOfCalls: number,
+  ): number;
+  read<A extends TypedArray>(buffer: number, replica: number, values: A): A;
+  write(buffer: number, replica: number, values: TypedArray): void;
+  dispose(): void;
+}
+
+export interface Binding {
+  Device: new (threads: number, isa: string) => NativeDevice;
+  Block: new (bytes: number) => NativeBlock;
+  Data: new (lengths: number[]) => NativeData;
+  Program: new (device: NativeDevice, description: ProgramDescription) => NativeProgram;
+  memory(): { bytes: number; blocks: number };
+  instructionSets(): { name: string; available: boolean }[];
+  defaultThreads: number;
+}

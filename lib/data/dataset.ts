@@ -1,0 +1,166 @@
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CircumplexError } from '../errors.ts';
+import { checkCount, checkFeatures, checkTargets, readFeatures, readTargets } from './arrays.ts';
+import { errnoCode, fileError, siblingName, writeFileWhole } from './files.ts';
+import {
+  checkHead,
+  checkSequenceHead,
+  dataError,
+  describe,
+  type Entry,
+  featurePath,
+  MANIFEST,
+  type Manifest,
+  readManifest,
+  targetPath,
+  targetsAbsent,
+} from './manifest.ts';
+import { writeNpy } from './npy.ts';
+
+export type Partition = 'train' | 'selection' | 'dev' | 'test';
+
+/** A recording: features and gold standard, frame by frame. */
+export interface Sequence {
+  id: string;
+  partition: Partition;
+  /** Sequences of one session share people or a room: statistics and cross-validation never split a session. */
+  session: string;
+  /** Frames. */
+  length: number;
+  /** Per modality `[length, size]`, row-major; a row that is all NaN is a missing frame. */
+  features: Record<string, Float32Array>;
+  /** `[length, targets]`, row-major; NaN is an unlabelled frame. Null where there is no gold standard. */
+  targets: Float64Array | null;
+}
+
+/** A set of sequences that share a label clock, targets and modalities. */
+export interface Dataset {
+  name: string;
+  /** Frames per second of the label clock, to which every array is aligned. */
+  rate: number;
+  targets: string[];
+  /** The order of the keys is the modalities' order; `size` is the number of features. */
+  modalities: Record<string, { size: number }>;
+  sequences: Sequence[];
+}
+
+/**
+ * The sequence with this id.
+ *
+ * @throws ERR_DATA when there is none, with the ids there are
+ */
+export function sequence(dataset: Dataset, id: string): Sequence {
+  const found = dataset.sequences.find((candidate) => candidate.id === id);
+  if (found) return found;
+  const ids = dataset.sequences.map((candidate) => candidate.id).join(', ');
+  throw new CircumplexError('ERR_DATA', `${dataset.name} has no sequence "${id}"; it has ${ids}.`);
+}
+
+/**
+ * Reads a dataset directory: `dataset.json` and the `.npy` and `.csv` arrays it names.
+ *
+ * A modality one row short of its sequence is held at its end; features become float32.
+ *
+ * @throws ERR_DATA with file, sequence and row for whatever does not fit the description, ERR_FILE when a file that is
+ *   there cannot be read
+ */
+export async function readDataset(directory: string): Promise<Dataset> {
+  const manifest = await readManifest(directory);
+  const { name, rate, targets, modalities } = manifest;
+  const sequences: Sequence[] = [];
+  for (const entry of manifest.sequences) sequences.push(await readSequence(directory, manifest, entry));
+  return { name, rate, targets, modalities, sequences };
+}
+
+/**
+ * Writes a dataset directory that `readDataset` reads back: float32 features, float64 targets. Whole or not at all: it
+ * is written beside `directory` and then renamed.
+ *
+ * @param directory absent or empty; the folder above it exists
+ * @throws ERR_DATA when the dataset itself is wrong, ERR_FILE when it cannot be written
+ */
+export async function writeDataset(dataset: Dataset, directory: string): Promise<void> {
+  checkDataset(dataset);
+  await requireAbsentOrEmpty(directory);
+  const draft = siblingName(directory);
+  try {
+    await mkdir(draft);
+    await writeArrays(dataset, draft);
+    await writeFileWhole(join(draft, MANIFEST), `${JSON.stringify(describe(dataset), null, 2)}\n`);
+    await rename(draft, directory);
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true }).catch(() => {});
+    throw fileError('write', directory, error instanceof CircumplexError ? error.cause : error);
+  }
+}
+
+/**
+ * Checks a dataset made in memory by the rules of a dataset directory: names, sizes, whole or missing feature rows.
+ *
+ * @throws ERR_DATA naming the sequence, the array and the row
+ */
+export function checkDataset(dataset: Dataset): void {
+  const place = `dataset ${dataset.name}`;
+  checkHead(dataset, place);
+  const ids = new Set<string>();
+  for (const entry of dataset.sequences) {
+    const where = `${place}, sequence ${entry.id}`;
+    checkSequenceHead(entry, ids, where);
+    for (const [modality, { size }] of Object.entries(dataset.modalities)) {
+      const values = Object.hasOwn(entry.features, modality) ? entry.features[modality] : undefined;
+      if (!(values instanceof Float32Array)) throw dataError(where, `features of ${modality} are missing`);
+      checkCount(values, [entry.length, size], `${where}, ${modality}`);
+      checkFeatures(values, size, (row) => `${where}, ${modality}, row ${row}`);
+    }
+    checkGold(entry, dataset.targets.length, where);
+  }
+}
+
+function checkGold(entry: Sequence, targets: number, where: string): void {
+  if (entry.targets === null) {
+    if (entry.partition !== 'test') throw targetsAbsent(where, entry.partition);
+    return;
+  }
+  checkCount(entry.targets, [entry.length, targets], `${where}, targets`);
+  checkTargets(entry.targets, targets, (row) => `${where}, targets, row ${row}`);
+}
+
+async function readSequence(directory: string, manifest: Manifest, entry: Entry): Promise<Sequence> {
+  const { id, partition, session, length, files } = entry;
+  const file = (name: string) => ({
+    path: join(directory, files[name]!),
+    label: `sequence ${id}, ${name}`,
+    rate: manifest.rate,
+  });
+  const features: Record<string, Float32Array> = {};
+  for (const [modality, { size }] of Object.entries(manifest.modalities)) {
+    features[modality] = await readFeatures(file(modality), length, size);
+  }
+  const hasTargets = Object.hasOwn(files, 'targets');
+  const targets = hasTargets ? await readTargets(file('targets'), length, manifest.targets) : null;
+  return { id, partition, session, length, features, targets };
+}
+
+async function requireAbsentOrEmpty(directory: string): Promise<void> {
+  const names = await readdir(directory).catch((error: unknown) => {
+    if (errnoCode(error) === 'ENOENT') return [];
+    throw fileError('write', directory, error);
+  });
+  if (names.length > 0) {
+    throw new CircumplexError('ERR_FILE', `${directory} is not empty: choose another directory, or empty it.`);
+  }
+}
+
+async function writeArrays(dataset: Dataset, directory: string): Promise<void> {
+  await mkdir(join(directory, 'targets'));
+  for (const modality of Object.keys(dataset.modalities)) {
+    await mkdir(join(directory, 'features', modality), { recursive: true });
+  }
+  for (const { id, length, features, targets } of dataset.sequences) {
+    for (const [modality, { size }] of Object.entries(dataset.modalities)) {
+      await writeNpy(join(directory, featurePath(modality, id)), features[modality]!, [length, size]);
+    }
+    if (targets) await writeNpy(join(directory, targetPath(id)), targets, [length, dataset.targets.length]);
+  }
+}

@@ -1,0 +1,183 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { CircumplexError } from '../errors.ts';
+import { readError, writeFileWhole } from './files.ts';
+
+/** The element types that are read, by NumPy's name. All are little endian, like every platform served. */
+const ELEMENTS = {
+  '<f4': Float32Array,
+  '<f8': Float64Array,
+  '|i1': Int8Array,
+  '|u1': Uint8Array,
+  '<i2': Int16Array,
+  '<i4': Int32Array,
+} as const;
+
+export type NpyElement = keyof typeof ELEMENTS;
+export type NpyData = InstanceType<(typeof ELEMENTS)[NpyElement]>;
+
+/** An array as NumPy stores it: `data` is row-major (C order), its length the product of `shape`. */
+export interface NpyArray {
+  element: NpyElement;
+  shape: number[];
+  data: NpyData;
+}
+
+/** \x93NUMPY */
+const MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59);
+/** No real header comes near: it holds three short entries. A larger number is a damaged file. */
+const LARGEST_HEADER = 1 << 20;
+const LARGEST_READ = 2 ** 30;
+
+/**
+ * Reads a `.npy` file (format versions 1 to 3, NumPy's NEP 1) of float32, float64 or small integers.
+ *
+ * @throws ERR_FILE when the file cannot be read
+ * @throws ERR_DATA when it is no such file: another element type, Fortran order, a header that does not fit the size
+ */
+export async function readNpy(path: string): Promise<NpyArray> {
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw readError(path, error);
+  });
+  try {
+    return await readArray(file, path);
+  } catch (error) {
+    throw error instanceof CircumplexError ? error : readError(path, error);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Writes `.npy`, format version 1, C order, whole or not at all.
+ *
+ * @param data row-major; its length is the product of `shape`
+ * @throws ERR_SHAPE when data and shape differ
+ * @throws ERR_FILE when the file cannot be written
+ */
+export async function writeNpy(
+  path: string,
+  data: Float32Array | Float64Array,
+  shape: readonly number[],
+): Promise<void> {
+  const count = shape.reduce((product, size) => product * size, 1);
+  if (count !== data.length) {
+    throw new CircumplexError(
+      'ERR_SHAPE',
+      `${path}: shape [${shape.join(', ')}] holds ${count} values, not ${data.length}.`,
+    );
+  }
+  const body = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  await writeFileWhole(path, [npyHeader(data instanceof Float32Array ? '<f4' : '<f8', shape), body]);
+}
+
+/** Magic, version 1.0, header length, header: padded with spaces so that the data starts at a multiple of 64 bytes. */
+function npyHeader(element: NpyElement, shape: readonly number[]): Uint8Array {
+  const tuple = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
+  const dictionary = `{'descr': '${element}', 'fortran_order': False, 'shape': (${tuple}), }`;
+  const length = Math.ceil((10 + dictionary.length + 1) / 64) * 64 - 10;
+  const header = Buffer.from(`${dictionary.padEnd(length - 1)}\n`, 'latin1');
+  return Buffer.concat([MAGIC, Uint8Array.of(1, 0, length & 0xff, length >> 8), header]);
+}
+
+async function readArray(file: FileHandle, path: string): Promise<NpyArray> {
+  const { size } = await file.stat();
+  const prefix = await readBytes(file, 0, Math.min(12, size));
+  if (prefix.length < 10 || !MAGIC.every((byte, i) => prefix[i] === byte)) {
+    throw dataError(path, 'is not a .npy file (its first bytes are not \\x93NUMPY)', 'write it with numpy.save');
+  }
+  const { start, length } = headerPlace(prefix, path);
+  if (length > LARGEST_HEADER || start + length > size) {
+    throw dataError(path, `is truncated: its header should take ${length} bytes`, 'write it again');
+  }
+  const header = parseHeader((await readBytes(file, start, length)).toString('latin1'), path);
+  return { ...header, data: await readData(file, path, header, start + length, size) };
+}
+
+function headerPlace(prefix: Buffer, path: string): { start: number; length: number } {
+  const version = prefix[6]!;
+  if (version === 1) return { start: 10, length: prefix.readUInt16LE(8) };
+  if (version !== 2 && version !== 3) {
+    throw dataError(path, `has .npy format version ${version}`, 'versions 1 to 3 are read: write it with numpy.save');
+  }
+  if (prefix.length < 12) throw dataError(path, 'is truncated within its header', 'write it again');
+  return { start: 12, length: prefix.readUInt32LE(8) };
+}
+
+/** The header is a Python literal: {'descr': '<f4', 'fortran_order': False, 'shape': (7501, 88), } */
+function parseHeader(text: string, path: string): { element: NpyElement; shape: number[] } {
+  const descr = /['"]descr['"]\s*:\s*(?:['"]([^'"]*)['"]|\[)/.exec(text);
+  const order = /['"]fortran_order['"]\s*:\s*(True|False)/.exec(text);
+  const tuple = /['"]shape['"]\s*:\s*\(([^()]*)\)/.exec(text);
+  if (!descr || !order || !tuple) {
+    throw dataError(
+      path,
+      `has a header without descr, fortran_order and shape: ${text.trim().slice(0, 80)}`,
+      'write it again',
+    );
+  }
+  const element = descr[1] ?? 'a record type';
+  if (!isElement(element)) {
+    throw dataError(path, `holds elements of type ${element}`, "convert them first: array.astype('<f4')");
+  }
+  if (order[1] === 'True') {
+    throw dataError(path, 'is in Fortran order', 'write numpy.ascontiguousarray(array)');
+  }
+  return { element, shape: parseShape(tuple[1]!, path) };
+}
+
+function isElement(name: string): name is NpyElement {
+  return Object.hasOwn(ELEMENTS, name);
+}
+
+function parseShape(tuple: string, path: string): number[] {
+  const sizes = tuple
+    .split(',')
+    .map((size) => size.trim())
+    .filter((size) => size !== '');
+  // Python 2 wrote long integers as 12L.
+  if (!sizes.every((size) => /^\d+L?$/.test(size))) {
+    throw dataError(path, `has the shape (${tuple})`, 'write it again');
+  }
+  return sizes.map((size) => Number.parseInt(size, 10));
+}
+
+/** The size on disk is compared first: a header that lies must not make us allocate what it claims. */
+async function readData(
+  file: FileHandle,
+  path: string,
+  { element, shape }: { element: NpyElement; shape: number[] },
+  start: number,
+  size: number,
+): Promise<NpyData> {
+  const count = shape.reduce((product, length) => product * length, 1);
+  const expected = count * ELEMENTS[element].BYTES_PER_ELEMENT;
+  const found = size - start;
+  if (found !== expected) {
+    const state = found < expected ? 'is truncated' : 'has bytes left over';
+    const claim = `its header claims shape [${shape.join(', ')}] of ${element}, ${expected} bytes, and ${found} follow`;
+    throw dataError(path, `${state}: ${claim}`, 'write it again');
+  }
+  const data = new ELEMENTS[element](count);
+  await fill(file, new Uint8Array(data.buffer), start, path);
+  return data;
+}
+
+async function readBytes(file: FileHandle, position: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(length);
+  const { bytesRead } = await file.read(buffer, 0, length, position);
+  return buffer.subarray(0, bytesRead);
+}
+
+/** One read takes at most 2 GiB, and may give less than was asked for. */
+async function fill(file: FileHandle, bytes: Uint8Array, start: number, path: string): Promise<void> {
+  for (let done = 0; done < bytes.byteLength; ) {
+    const length = Math.min(LARGEST_READ, bytes.byteLength - done);
+    const { bytesRead } = await file.read(bytes, done, length, start + done);
+    if (bytesRead === 0) throw dataError(path, 'was cut short while it was read', 'read it again');
+    done += bytesRead;
+  }
+}
+
+function dataError(path: string, what: string, remedy: string): CircumplexError {
+  return new CircumplexError('ERR_DATA', `${path} ${what}: ${remedy}.`);
+}

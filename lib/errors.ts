@@ -1,0 +1,31 @@
+/** The stable codes of every error that circumplex throws. */
+export type CircumplexErrorCode =
+  | 'ERR_ABORTED'
+  | 'ERR_CHECKPOINT'
+  | 'ERR_CONFIG'
+  | 'ERR_CUDA'
+  | 'ERR_DATA'
+  | 'ERR_DISPOSED'
+  | 'ERR_DRIVER'
+  | 'ERR_FILE'
+  | 'ERR_NATIVE_NOT_FOUND'
+  | 'ERR_NO_DEVICE'
+  | 'ERR_NOT_FINITE'
+  | 'ERR_OUT_OF_MEMORY'
+  | 'ERR_SHAPE';
+
+/**
+ * The one error class of circumplex. `code` is stable across versions; the message says what happened, where (file,
+ * line, sequence, tensor) and what to do.
+ */
+export class CircumplexError extends Error {
+  override readonly name = 'CircumplexError';
+
+  constructor(
+    readonly code: CircumplexErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

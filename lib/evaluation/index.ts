@@ -1,0 +1,23 @@
+export { areaUnderRoc } from './auc.ts';
+export { type Concordance, type ConcordanceOptions, concordance } from './concordance.ts';
+export {
+  type ConstantRule,
+  type Convention,
+  type ConventionName,
+  conventionNamed,
+  conventions,
+  type Divisor,
+  type Estimator,
+} from './conventions.ts';
+export { type ReplicaStatistics, replicaStatistics } from './replicas.ts';
+export { fitRidge, type Matrix, predictRidge, type Ridge } from './ridge.ts';
+export {
+  type ScoredSequence,
+  type ScoreOptions,
+  type Scores,
+  score,
+  selectionScore,
+  type TargetScore,
+} from './score.ts';
+export { predictMean, trainMean } from './trainMean.ts';
+export { windowStatistics } from './windowStatistics.ts';

@@ -1,0 +1,178 @@
+import { CircumplexError } from '../errors.ts';
+import { type Concordance, concordance } from './concordance.ts';
+import { type Convention, type ConventionName, conventionNamed } from './conventions.ts';
+
+/** The gold standard and the prediction of one sequence, both [length, targets], row-major; a NaN gold is unlabelled. */
+export interface ScoredSequence {
+  readonly sequence: string;
+  readonly gold: Float64Array;
+  readonly prediction: Float64Array | Float32Array;
+}
+
+/** One target's agreement over a set of sequences; null is undefined. */
+export interface TargetScore {
+  readonly convention: ConventionName;
+  /** Mean of the sequences' CCCs, undefined ones left out. */
+  readonly cccMean: number | null;
+  /** CCC of all frames of all sequences, concatenated. */
+  readonly cccConcat: number | null;
+  /** Sequences without a CCC: fewer than 2 labelled frames, or gold and prediction constant and equal. */
+  readonly undefinedSequences: number;
+  readonly pearsonMean: number | null;
+  readonly pearsonConcat: number | null;
+  /** Over all frames, in the target's unit. */
+  readonly rmse: number | null;
+  /** Location shift, scale shift and bias correction of the concatenated frames: see {@link Concordance}. */
+  readonly location: number | null;
+  readonly scale: number | null;
+  readonly biasCorrection: number | null;
+  /** Labelled frames. */
+  readonly frames: number;
+  readonly perSequence: Readonly<Record<string, Concordance>>;
+}
+
+/** By target's name. */
+export type Scores = Record<string, TargetScore>;
+
+export interface ScoreOptions {
+  /** Whose scorer to follow; `circumplex` by default. */
+  readonly convention?: ConventionName;
+}
+
+/**
+ * Scores predictions against gold standards: always both aggregates (mean over sequences, all frames concatenated) and
+ * every sequence by itself.
+ *
+ * @throws ERR_DATA where a sequence occurs twice or a prediction is not finite; ERR_SHAPE where an array is no
+ * [length, targets] or the lengths differ (unless the convention says what to do then); ERR_CONFIG where the convention
+ * is unknown or nothing is to be scored
+ */
+export function score(
+  pairs: readonly ScoredSequence[],
+  targets: readonly string[],
+  { convention = 'circumplex' }: ScoreOptions = {},
+): Scores {
+  const rules = conventionNamed(convention);
+  checkPairs(pairs, targets);
+  const aligned = pairs.map((pair) => align(pair, targets.length, rules));
+  const scores: Scores = {};
+  for (const [index, target] of targets.entries()) {
+    scores[target] = { convention, ...scoreTarget(aligned, targets, index, rules) };
+  }
+  return scores;
+}
+
+/**
+ * The number that picks an epoch: the mean over the targets of `cccMean`, where undefined counts 0, so that a model
+ * cannot win by being undefined.
+ */
+export function selectionScore(scores: Readonly<Record<string, Pick<TargetScore, 'cccMean'>>>): number {
+  const values = Object.values(scores).map(({ cccMean }) => cccMean ?? 0);
+  if (values.length === 0) throw new CircumplexError('ERR_CONFIG', 'a selection score needs at least one target');
+  return mean(values) as number;
+}
+
+function checkPairs(pairs: readonly ScoredSequence[], targets: readonly string[]): void {
+  if (pairs.length === 0) throw new CircumplexError('ERR_CONFIG', 'there is no sequence to score');
+  if (targets.length === 0) throw new CircumplexError('ERR_CONFIG', 'there is no target to score');
+  const twice = (names: readonly string[]) => names.find((name, index) => names.indexOf(name) !== index);
+  const target = twice(targets);
+  if (target !== undefined) throw new CircumplexError('ERR_CONFIG', `target "${target}" is given twice`);
+  const sequence = twice(pairs.map((pair) => pair.sequence));
+  if (sequence !== undefined) {
+    throw new CircumplexError('ERR_DATA', `sequence "${sequence}" is given twice; score each sequence once`);
+  }
+}
+
+/** The pair cut to the frames that the convention scores, prediction as long as gold. */
+function align(pair: ScoredSequence, width: number, rules: Convention): ScoredSequence {
+  const goldLength = frames(pair, 'gold', width);
+  const predictionLength = frames(pair, 'prediction', width);
+  if (goldLength !== predictionLength && rules.lengths === 'equal') {
+    throw new CircumplexError(
+      'ERR_SHAPE',
+      `sequence "${pair.sequence}": the gold has ${goldLength} frames, the prediction ${predictionLength}; bring them to one clock first`,
+    );
+  }
+  const scored = rules.lastFrame === 'omitted' ? Math.max(goldLength - 1, 0) : goldLength;
+  return {
+    sequence: pair.sequence,
+    gold: pair.gold.subarray(0, scored * width),
+    prediction: cropOrRepeat(pair, scored, width),
+  };
+}
+
+function frames(pair: ScoredSequence, role: 'gold' | 'prediction', width: number): number {
+  const length = pair[role].length / width;
+  if (Number.isInteger(length)) return length;
+  throw new CircumplexError(
+    'ERR_SHAPE',
+    `sequence "${pair.sequence}": the ${role} holds ${pair[role].length} values, not a multiple of ${width} targets`,
+  );
+}
+
+function cropOrRepeat({ sequence, prediction }: ScoredSequence, length: number, width: number) {
+  if (prediction.length >= length * width) return prediction.subarray(0, length * width);
+  if (prediction.length === 0) {
+    throw new CircumplexError('ERR_SHAPE', `sequence "${sequence}": the prediction has no frame to repeat`);
+  }
+  const last = prediction.subarray(prediction.length - width);
+  const longer = new Float64Array(length * width);
+  longer.set(prediction);
+  for (let at = prediction.length; at < longer.length; at += width) longer.set(last, at);
+  return longer;
+}
+
+function scoreTarget(
+  pairs: readonly ScoredSequence[],
+  targets: readonly string[],
+  index: number,
+  estimator: Convention,
+): Omit<TargetScore, 'convention'> {
+  const column = (values: Float64Array | Float32Array) => columnOf(values, index, targets.length);
+  const columns = pairs.map(({ gold, prediction }) => ({ gold: column(gold), prediction: column(prediction) }));
+  const each = columns.map(({ gold, prediction }, at) =>
+    concordance(gold, prediction, {
+      estimator,
+      where: `sequence "${pairs[at]?.sequence}", target "${targets[index]}"`,
+    }),
+  );
+  const all = concordance(concatenate(columns.map((c) => c.gold)), concatenate(columns.map((c) => c.prediction)), {
+    estimator,
+  });
+  return {
+    cccMean: mean(each.map(({ ccc }) => ccc)),
+    cccConcat: all.ccc,
+    undefinedSequences: each.filter(({ ccc }) => ccc === null).length,
+    pearsonMean: mean(each.map(({ pearson }) => pearson)),
+    pearsonConcat: all.pearson,
+    rmse: all.rmse,
+    location: all.location,
+    scale: all.scale,
+    biasCorrection: all.biasCorrection,
+    frames: all.frames,
+    perSequence: Object.fromEntries(pairs.map(({ sequence }, at) => [sequence, each[at] as Concordance])),
+  };
+}
+
+function columnOf(values: Float64Array | Float32Array, index: number, width: number): Float64Array {
+  const column = new Float64Array(values.length / width);
+  for (let t = 0; t < column.length; t++) column[t] = values[t * width + index] as number;
+  return column;
+}
+
+function concatenate(parts: readonly Float64Array[]): Float64Array {
+  const whole = new Float64Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Mean of the defined values, null where there is none. */
+function mean(values: readonly (number | null)[]): number | null {
+  const defined = values.filter((value) => value !== null);
+  return defined.length === 0 ? null : defined.reduce((sum, value) => sum + value, 0) / defined.length;
+}

@@ -1,0 +1,58 @@
+import type { NativeData } from '../binding.ts';
+import { CircumplexError } from '../errors.ts';
+import { binding } from '../native.ts';
+import { guarded } from './device.ts';
+
+/**
+ * A data set on the device: named columns over sequences. A column is a modality, the targets, or a place for what a
+ * model computes; it holds [replica, frame, feature] float32 for each sequence, one replica when all share it.
+ */
+export class Columns implements Disposable {
+  readonly native: NativeData;
+  readonly #columns = new Map<string, { index: number; width: number; replicas: number }>();
+
+  constructor(readonly lengths: readonly number[]) {
+    this.native = guarded(() => new (binding().Data)([...lengths]));
+  }
+
+  /** Adds a column of zeros. A second column of the same name and shape is the same column. */
+  add(name: string, width: number, replicas = 1): void {
+    const known = this.#columns.get(name);
+    if (known) {
+      if (known.width === width && known.replicas === replicas) return;
+      throw new CircumplexError('ERR_SHAPE', `column '${name}' already exists with another shape`);
+    }
+    const index = guarded(() => this.native.addColumn(width, replicas));
+    this.#columns.set(name, { index, width, replicas });
+  }
+
+  has(name: string): boolean {
+    return this.#columns.has(name);
+  }
+
+  column(name: string): { index: number; width: number; replicas: number } {
+    const column = this.#columns.get(name);
+    if (!column) throw new CircumplexError('ERR_DATA', `the data set has no column '${name}'`);
+    return column;
+  }
+
+  /** `values` [frame, width] of one sequence; NaN rows are missing frames. */
+  write(name: string, sequence: number, values: Float32Array, replica = 0): void {
+    guarded(() => this.native.write(this.column(name).index, sequence, replica, values));
+  }
+
+  /** [frame, width] of one sequence and replica. */
+  read(name: string, sequence: number, replica = 0): Float32Array {
+    const { index, width } = this.column(name);
+    const length = this.lengths[sequence] as number;
+    return guarded(() => this.native.read(index, sequence, replica, new Float32Array(length * width)));
+  }
+
+  dispose(): void {
+    this.native.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

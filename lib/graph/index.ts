@@ -1,0 +1,7 @@
+export { Columns } from './columns.ts';
+export { Device, type DeviceOptions, memory } from './device.ts';
+export { differentiate } from './differentiate.ts';
+export { Graph, type GraphSizes, type Initialisation, type ParameterSpec, type Value } from './graph.ts';
+export { Program, type RunOptions, type RunSettings, singleChunk } from './program.ts';
+export { schedule } from './schedule.ts';
+export { Store } from './store.ts';

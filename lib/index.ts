@@ -1,0 +1,1 @@
+export { CircumplexError, type CircumplexErrorCode } from './errors.ts';

@@ -1,0 +1,83 @@
+import type { Graph, Value } from '../graph/graph.ts';
+import type { LstmWeights } from './lstm.ts';
+import { dimensions, integer, probability } from './shapes.ts';
+
+/** How frames of the window are weighted: general dot-product attention, or one of its two controls. */
+export type WindowScore = 'gdp' | 'uniform' | 'static';
+
+const SCORES: Record<WindowScore, number> = { gdp: 0, uniform: 1, static: 2 };
+
+export interface AttentiveLstmOptions {
+  hidden: number;
+  layers: number;
+  /** Frames of the window before and after the current one. */
+  left: number;
+  right: number;
+  attention: WindowScore;
+  dropout?: number;
+  site?: number;
+}
+
+export interface AttentiveLstmOutputs {
+  /** [time, lane, hidden] */
+  y: Value;
+  /** [layers, 2, lane, hidden] */
+  state: Value;
+  /** [time, lane, window]: the weights; 0 for frames that do not exist or are missing. */
+  attention: Value;
+}
+
+/** Frames of an n-frame window before and after the current one; an even window has the extra frame to the left. */
+export function windowReach(window: number): { left: number; right: number } {
+  const left = Math.floor(window / 2);
+  return { left, right: window - 1 - left };
+}
+
+/**
+ * The paper's embedding attention: an LSTM whose input at frame t is the mean of v over the window t-left .. t+right,
+ * weighted by softmax(h_top(t-1)' Wa v(s)). Only frames that exist and are valid count; with none left the context is 0.
+ *
+ * @param v [left + time + right, lane, embedding], the chunk with its halo
+ * @param valid [left + time + right, lane], or null when no frame is missing
+ * @param score gdp: Wa [hidden, embedding]; static: logits [window]; uniform: null
+ */
+export function attentiveLstm(
+  graph: Graph,
+  v: Value,
+  valid: Value | null,
+  score: Value | null,
+  weights: LstmWeights[],
+  options: AttentiveLstmOptions,
+): AttentiveLstmOutputs {
+  const op = 'attentive_lstm';
+  const hidden = integer(op, 'hidden', options.hidden, 1);
+  const layers = integer(op, 'layers', options.layers, 1);
+  const left = integer(op, 'left', options.left, 0);
+  const right = integer(op, 'right', options.right, 0);
+  const dropout = probability(op, 'dropout', options.dropout ?? 0);
+  const { chunk, lanes } = graph.sizes;
+  dimensions(op, 'v', v, [left + chunk + right, lanes, null]);
+  const y = graph.value('f32', [chunk, lanes, hidden]);
+  const state = graph.value('f32', [layers, 2, lanes, hidden]);
+  const attention = graph.value('f32', [chunk, lanes, left + right + 1]);
+  const slot = graph.slot();
+  const list = weights.flatMap((w) => [w.weightIh, w.weightHh, w.biasIh, w.biasHh]);
+  const attributes = {
+    hidden,
+    layers,
+    left,
+    right,
+    attention: SCORES[options.attention],
+    dropout,
+    site: options.site ?? 0,
+    slot,
+  };
+  graph.call(op, [v, valid, score, ...list], [y, state, attention], {
+    attributes,
+    gradient: ({ graph: g, upstream, want }) => {
+      const outputs = [want(0), want(2), ...list.map((_, i) => want(3 + i))];
+      g.call('attentive_lstm_backward', [v, upstream(0)], outputs, { attributes: { slot } });
+    },
+  });
+  return { y, state, attention };
+}

@@ -1,0 +1,5 @@
+export { type AttentionMap, attentionMap } from './attentionMap.ts';
+export { type BoxPlot, boxPlot } from './boxPlot.ts';
+export { type EpochLine, type LearningCurves, learningCurves } from './learningCurves.ts';
+export { type TimeCourse, timeCourse } from './timeCourse.ts';
+export { type WindowWeights, windowWeights } from './windowWeights.ts';

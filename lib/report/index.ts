@@ -1,0 +1,26 @@
+export * from './figures/index.ts';
+export { type Report, type ReportFigure, type ReportSection, reportHtml } from './html.ts';
+export { type Condition, type OurRuns, type PaperCondition, paperConditions, paperTables } from './paper.ts';
+export {
+  conditionTable,
+  describeConvention,
+  type RunScores,
+  type RunValues,
+  runCount,
+  scoreTable,
+  sequenceTable,
+} from './scoreTables.ts';
+export {
+  aggregates,
+  type Cell,
+  type Column,
+  cccColumn,
+  checkTable,
+  formatNumber,
+  type Statistic,
+  type Table,
+  toCsv,
+  toHtml,
+  toMarkdown,
+  toText,
+} from './tables.ts';

@@ -1,0 +1,534 @@
+// The Node-API surface: converts arguments, owns handles, settles promises. No arithmetic. lib/binding.ts is its type.
+//
+// A run goes to the device's own thread and reports through a thread-safe function. Cleanup hooks run last in, first
+// out, so the hook added after the thread-safe function was made runs before Node finalises it: it stops the job and
+// waits for it, and no thread touches the function during a worker's teardown.
+
+#include <napi.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/device.h"
+#include "core/error.h"
+#include "core/program.h"
+#include "cpu/dispatch.h"
+
+namespace {
+
+using circumplex::Data;
+using circumplex::Device;
+using circumplex::Memory;
+using circumplex::Program;
+
+struct Instance {
+  Napi::FunctionReference device, block, data, program;
+};
+
+Napi::Error coded(Napi::Env env, const char* code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", Napi::String::New(env, code));
+  return error;
+}
+
+// Runs `body`; what the engine throws becomes a JavaScript error with its code.
+template <class Body>
+auto guarded(Napi::Env env, Body body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const circumplex::Error& error) {
+    throw coded(env, error.code, error.what());
+  } catch (const std::bad_alloc&) {
+    throw coded(env, "ERR_OUT_OF_MEMORY", "out of memory: use fewer lanes, replicas or frames a chunk");
+  }
+}
+
+// A wrapped object that gives its memory back on dispose(), or when it is collected.
+template <class Self, class Held>
+class Handle : public Napi::ObjectWrap<Self> {
+ public:
+  explicit Handle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Self>(info) {}
+  void Finalize(Napi::BasicEnv env) override { release(Napi::Env(env)); }
+
+  const std::shared_ptr<Held>& held(Napi::Env env) const {
+    if (!held_) throw coded(env, "ERR_DISPOSED", std::string(Self::kName) + " was disposed");
+    return held_;
+  }
+
+ protected:
+  template <class Make>
+  void hold(Napi::Env env, Make make) {
+    guarded(env, [&] {
+      const int64_t before = Memory::live_bytes();
+      held_ = make();
+      grow(env, Memory::live_bytes() - before);
+    });
+  }
+  void grow(Napi::Env env, int64_t bytes) {
+    if (bytes <= 0) return;
+    bytes_ += bytes;
+    Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
+  }
+  Napi::Value dispose(const Napi::CallbackInfo& info) {
+    release(info.Env());
+    return info.Env().Undefined();
+  }
+
+ private:
+  void release(Napi::Env env) {
+    held_.reset();
+    if (bytes_) Napi::MemoryManagement::AdjustExternalMemory(env, -bytes_);
+    bytes_ = 0;
+  }
+  std::shared_ptr<Held> held_;
+  int64_t bytes_ = 0;
+};
+
+template <class Self>
+Self& unwrap(const Napi::Value& value, const Napi::FunctionReference& constructor) {
+  if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(constructor.Value())) {
+    throw Napi::TypeError::New(value.Env(), std::string("expected a ") + Self::kName);
+  }
+  return *Self::Unwrap(value.As<Napi::Object>());
+}
+
+int64_t integer(const Napi::Value& value, const char* what) {
+  if (!value.IsNumber()) throw Napi::TypeError::New(value.Env(), std::string(what) + " must be a number");
+  return value.As<Napi::Number>().Int64Value();
+}
+
+Napi::TypedArray typed_array(const Napi::Value& value, const char* what) {
+  if (!value.IsTypedArray()) throw Napi::TypeError::New(value.Env(), std::string(what) + " must be a typed array");
+  return value.As<Napi::TypedArray>();
+}
+
+char* bytes_of(const Napi::TypedArray& array) {
+  return static_cast<char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+}
+
+Napi::Float32Array floats(const Napi::Value& value, const char* what) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
+    throw Napi::TypeError::New(value.Env(), std::string(what) + " must be a Float32Array");
+  }
+  return value.As<Napi::Float32Array>();
+}
+
+class DeviceHandle : public Handle<DeviceHandle, Device> {
+ public:
+  static constexpr const char* kName = "device";
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Device",
+                       {InstanceMethod("dispose", &DeviceHandle::dispose),
+                        InstanceAccessor<&DeviceHandle::threads>("threads"),
+                        InstanceAccessor<&DeviceHandle::isa>("isa")});
+  }
+  // (threads, instruction set): 0 and '' choose.
+  explicit DeviceHandle(const Napi::CallbackInfo& info) : Handle(info) {
+    const int threads = static_cast<int>(integer(info[0], "threads"));
+    const std::string isa = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
+    hold(info.Env(), [&] { return std::make_shared<Device>(threads, isa); });
+  }
+
+ private:
+  Napi::Value threads(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), held(info.Env())->threads());
+  }
+  Napi::Value isa(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), held(info.Env())->isa()); }
+};
+
+// A block of device memory that programs share: parameters, moments, gradients.
+class BlockHandle : public Handle<BlockHandle, Memory> {
+ public:
+  static constexpr const char* kName = "block";
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Block",
+                       {InstanceMethod("dispose", &BlockHandle::dispose), InstanceMethod<&BlockHandle::read>("read"),
+                        InstanceMethod<&BlockHandle::write>("write")});
+  }
+  explicit BlockHandle(const Napi::CallbackInfo& info) : Handle(info) {
+    const int64_t bytes = integer(info[0], "bytes");
+    if (bytes < 0) throw Napi::RangeError::New(info.Env(), "bytes must not be negative");
+    hold(info.Env(), [&] { return std::make_shared<Memory>(static_cast<size_t>(bytes)); });
+  }
+
+ private:
+  // (offset in bytes, typed array)
+  char* part(const Napi::CallbackInfo& info, Napi::TypedArray& array) {
+    const int64_t offset = integer(info[0], "offset");
+    array = typed_array(info[1], "values");
+    Memory& memory = *held(info.Env());
+    if (offset < 0 || static_cast<size_t>(offset) + array.ByteLength() > memory.bytes()) {
+      throw Napi::RangeError::New(info.Env(), "outside the block");
+    }
+    return static_cast<char*>(memory.data()) + offset;
+  }
+  Napi::Value read(const Napi::CallbackInfo& info) {
+    Napi::TypedArray array;
+    const char* from = part(info, array);
+    std::memcpy(bytes_of(array), from, array.ByteLength());
+    return info[1];
+  }
+  Napi::Value write(const Napi::CallbackInfo& info) {
+    Napi::TypedArray array;
+    char* to = part(info, array);
+    std::memcpy(to, bytes_of(array), array.ByteLength());
+    return info.Env().Undefined();
+  }
+};
+
+class DataHandle : public Handle<DataHandle, Data> {
+ public:
+  static constexpr const char* kName = "data set";
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(
+        env, "Data",
+        {InstanceMethod("dispose", &DataHandle::dispose), InstanceMethod<&DataHandle::add_column>("addColumn"),
+         InstanceMethod<&DataHandle::read>("read"), InstanceMethod<&DataHandle::write>("write")});
+  }
+  // (lengths of the sequences)
+  explicit DataHandle(const Napi::CallbackInfo& info) : Handle(info) {
+    const Napi::Array list = info[0].As<Napi::Array>();
+    std::vector<int64_t> lengths;
+    for (uint32_t i = 0; i < list.Length(); i++) lengths.push_back(integer(list.Get(i), "a length"));
+    hold(info.Env(), [&] { return std::make_shared<Data>(std::move(lengths)); });
+  }
+
+ private:
+  Napi::Value add_column(const Napi::CallbackInfo& info) {
+    const int64_t width = integer(info[0], "width"), replicas = integer(info[1], "replicas");
+    return guarded(info.Env(), [&] {
+      const int64_t before = Memory::live_bytes();
+      const int64_t column = held(info.Env())->add_column(width, replicas);
+      grow(info.Env(), Memory::live_bytes() - before);
+      return Napi::Number::New(info.Env(), static_cast<double>(column));
+    });
+  }
+  // (column, sequence, replica, values [length, width])
+  float* part(const Napi::CallbackInfo& info, Napi::Float32Array& values) {
+    const Data& data = *held(info.Env());
+    const int64_t column = integer(info[0], "column"), sequence = integer(info[1], "sequence");
+    const int64_t replica = integer(info[2], "replica");
+    values = floats(info[3], "values");
+    const bool known = column >= 0 && column < data.columns() && sequence >= 0 && sequence < data.sequences();
+    if (!known || replica < 0 || replica >= data.replicas(column) ||
+        static_cast<int64_t>(values.ElementLength()) != data.length(sequence) * data.width(column)) {
+      throw Napi::RangeError::New(info.Env(), "values do not fit the column");
+    }
+    return data.values(column, sequence, replica);
+  }
+  Napi::Value read(const Napi::CallbackInfo& info) {
+    Napi::Float32Array values;
+    const float* from = part(info, values);
+    std::memcpy(values.Data(), from, values.ByteLength());
+    return info[3];
+  }
+  Napi::Value write(const Napi::CallbackInfo& info) {
+    Napi::Float32Array values;
+    float* to = part(info, values);
+    std::memcpy(to, values.Data(), values.ByteLength());
+    return info.Env().Undefined();
+  }
+};
+
+circumplex::Type type_named(Napi::Env env, const std::string& name) {
+  if (name == "f32") return circumplex::Type::f32;
+  if (name == "f64") return circumplex::Type::f64;
+  if (name == "i32") return circumplex::Type::i32;
+  if (name == "u8") return circumplex::Type::u8;
+  throw Napi::TypeError::New(env, "unknown element type '" + name + "'");
+}
+
+std::vector<int64_t> integers(const Napi::Value& value) {
+  std::vector<int64_t> list;
+  const Napi::Array array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); i++) list.push_back(integer(array.Get(i), "an index"));
+  return list;
+}
+
+circumplex::ProgramDescription description_of(const Napi::Object& object, const Instance& instance) {
+  const Napi::Env env = object.Env();
+  circumplex::ProgramDescription description;
+  description.replicas = integer(object.Get("replicas"), "replicas");
+  description.lanes = integer(object.Get("lanes"), "lanes");
+  description.chunk = integer(object.Get("chunk"), "chunk");
+  const Napi::Array buffers = object.Get("buffers").As<Napi::Array>();
+  for (uint32_t i = 0; i < buffers.Length(); i++) {
+    const Napi::Object entry = buffers.Get(i).As<Napi::Object>();
+    circumplex::BufferDescription buffer;
+    buffer.type = type_named(env, entry.Get("type").As<Napi::String>().Utf8Value());
+    buffer.replicated = entry.Get("replicated").ToBoolean();
+    buffer.dims = integers(entry.Get("dims"));
+    const Napi::Value block = entry.Get("block");
+    if (block.IsObject()) {
+      buffer.memory = unwrap<BlockHandle>(block, instance.block).held(env);
+      buffer.offset = integer(entry.Get("offset"), "offset");
+      buffer.stride = integer(entry.Get("stride"), "stride");
+    }
+    description.buffers.push_back(std::move(buffer));
+  }
+  const Napi::Array calls = object.Get("calls").As<Napi::Array>();
+  for (uint32_t i = 0; i < calls.Length(); i++) {
+    const Napi::Object entry = calls.Get(i).As<Napi::Object>();
+    circumplex::CallDescription call;
+    call.op = entry.Get("op").As<Napi::String>().Utf8Value();
+    call.inputs = integers(entry.Get("inputs"));
+    call.outputs = integers(entry.Get("outputs"));
+    const Napi::Object attributes = entry.Get("attributes").As<Napi::Object>();
+    const Napi::Array names = attributes.GetPropertyNames();
+    for (uint32_t k = 0; k < names.Length(); k++) {
+      const Napi::Value value = attributes.Get(names.Get(k));
+      std::vector<double>& list = call.attributes[names.Get(k).As<Napi::String>().Utf8Value()];
+      if (value.IsNumber()) {
+        list.push_back(value.As<Napi::Number>().DoubleValue());
+        continue;
+      }
+      const Napi::Array array = value.As<Napi::Array>();
+      for (uint32_t e = 0; e < array.Length(); e++) list.push_back(array.Get(e).As<Napi::Number>().DoubleValue());
+    }
+    description.calls.push_back(std::move(call));
+  }
+  return description;
+}
+
+// One run of a program on the device's thread. Shared by the device's queue, the thread-safe function and stop().
+struct Job {
+  explicit Job(Napi::Env environment) : env(environment), deferred(Napi::Promise::Deferred::New(environment)) {}
+
+  napi_env env;
+  Napi::Promise::Deferred deferred;
+  Napi::ThreadSafeFunction report;
+  std::shared_ptr<Program> program;  // let go on the JavaScript thread: the last reference ends the device's thread
+  std::shared_ptr<Data> data;
+  std::vector<int32_t> schedule;
+  circumplex::RunSettings settings;
+  int64_t from_call = 0, to_call = 0, done = 0;
+  std::atomic<bool> stop{false};
+  const char* error_code = nullptr;
+  std::string error;
+
+  std::mutex mutex;
+  std::condition_variable finished;
+  bool over = false;
+
+  void run() {
+    auto reported = std::chrono::steady_clock::now();
+    const auto chunk_done = [&](int64_t chunks) {
+      const auto now = std::chrono::steady_clock::now();
+      if (now - reported < std::chrono::milliseconds(50)) return;
+      reported = now;
+      report.NonBlockingCall([chunks](Napi::Env environment, Napi::Function callback) {
+        if (environment == nullptr || callback.IsEmpty()) return;
+        callback.Call({Napi::Number::New(environment, static_cast<double>(chunks))});
+      });
+    };
+    execute(chunk_done);
+    report.NonBlockingCall(this, [](Napi::Env environment, Napi::Function callback, Job* job) {
+      if (environment != nullptr && !callback.IsEmpty()) job->settle(environment);
+    });
+    report.Release();
+    std::lock_guard lock(mutex);
+    over = true;
+    finished.notify_all();
+  }
+
+  void execute(const std::function<void(int64_t)>& chunk_done) {
+    try {
+      done = program->run(schedule, settings, data.get(), stop, chunk_done, from_call, to_call);
+    } catch (const circumplex::Error& failure) {
+      error_code = failure.code;
+      error = failure.what();
+    } catch (const std::exception& failure) {
+      error_code = "ERR_OUT_OF_MEMORY";
+      error = failure.what();
+    }
+  }
+
+  void settle(Napi::Env environment) {
+    Napi::HandleScope scope(environment);
+    if (error_code) {
+      deferred.Reject(coded(environment, error_code, error).Value());
+    } else if (stop) {
+      deferred.Reject(coded(environment, "ERR_ABORTED", "the run was stopped").Value());
+    } else {
+      deferred.Resolve(Napi::Number::New(environment, static_cast<double>(done)));
+    }
+  }
+
+  static void stop_and_wait(void* pointer) {
+    Job* job = static_cast<Job*>(pointer);
+    job->stop = true;
+    std::unique_lock lock(job->mutex);
+    job->finished.wait(lock, [job] { return job->over; });
+  }
+};
+
+class ProgramHandle : public Handle<ProgramHandle, Program> {
+ public:
+  static constexpr const char* kName = "program";
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(
+        env, "Program",
+        {InstanceMethod("dispose", &ProgramHandle::dispose), InstanceMethod<&ProgramHandle::run>("run"),
+         InstanceMethod<&ProgramHandle::run_sync>("runSync"), InstanceMethod<&ProgramHandle::read>("read"),
+         InstanceMethod<&ProgramHandle::write>("write"), InstanceAccessor<&ProgramHandle::kernels>("kernels")});
+  }
+  // (device, description)
+  explicit ProgramHandle(const Napi::CallbackInfo& info) : Handle(info) {
+    const Napi::Env env = info.Env();
+    const Instance& instance = *env.GetInstanceData<Instance>();
+    const std::shared_ptr<Device> device = unwrap<DeviceHandle>(info[0], instance.device).held(env);
+    circumplex::ProgramDescription description = description_of(info[1].As<Napi::Object>(), instance);
+    hold(env, [&] { return std::make_shared<Program>(device, std::move(description)); });
+  }
+
+ private:
+  // (schedule, settings, data or null, first call, end of calls)
+  void fill(const Napi::CallbackInfo& info, Job& job) {
+    const Napi::Env env = info.Env();
+    job.program = held(env);
+    const Napi::TypedArray schedule = typed_array(info[0], "the schedule");
+    if (schedule.TypedArrayType() != napi_int32_array) throw Napi::TypeError::New(env, "the schedule must be int32");
+    const int32_t* rows = reinterpret_cast<const int32_t*>(bytes_of(schedule));
+    job.schedule.assign(rows, rows + schedule.ElementLength());
+    const Napi::Object settings = info[1].As<Napi::Object>();
+    const Napi::Float32Array rates = floats(settings.Get("learningRate"), "learningRate");
+    job.settings.learning_rate.assign(rates.Data(), rates.Data() + rates.ElementLength());
+    const Napi::TypedArray active = typed_array(settings.Get("active"), "active");
+    job.settings.active.assign(bytes_of(active), bytes_of(active) + active.ByteLength());
+    const Napi::TypedArray seed = typed_array(settings.Get("seed"), "seed");
+    if (seed.TypedArrayType() != napi_uint32_array) throw Napi::TypeError::New(env, "seed must be uint32");
+    const uint32_t* seeds = reinterpret_cast<const uint32_t*>(bytes_of(seed));
+    job.settings.seed.assign(seeds, seeds + seed.ElementLength());
+    job.settings.epoch = static_cast<uint32_t>(integer(settings.Get("epoch"), "epoch"));
+    job.settings.bypass = settings.Get("bypass").ToBoolean();
+    if (info[2].IsObject()) {
+      job.data = unwrap<DataHandle>(info[2], env.GetInstanceData<Instance>()->data).held(env);
+    }
+    job.from_call = integer(info[3], "first call");
+    job.to_call = integer(info[4], "end of calls");
+  }
+
+  // (..., report(chunks done)) -> { promise, stop() }
+  Napi::Value run(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto job = std::make_shared<Job>(env);
+    fill(info, *job);
+    using Shared = std::shared_ptr<Job>;
+    job->report = Napi::ThreadSafeFunction::New(
+        env, info[5].As<Napi::Function>(), "circumplex", 0, 1, static_cast<void*>(nullptr),
+        [](Napi::Env, Shared* shared, void*) {
+          napi_remove_env_cleanup_hook((*shared)->env, Job::stop_and_wait, shared->get());
+          (*shared)->program.reset();
+          (*shared)->data.reset();
+          delete shared;
+        },
+        new Shared(job));
+    napi_add_env_cleanup_hook(env, Job::stop_and_wait, job.get());
+    job->program->device()->post([job] { job->run(); });
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("promise", job->deferred.Promise());
+    result.Set("stop", Napi::Function::New(env, [job](const Napi::CallbackInfo&) { job->stop = true; }));
+    return result;
+  }
+
+  // On the calling thread; returns the chunks done.
+  Napi::Value run_sync(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    Job job(env);
+    fill(info, job);
+    circumplex::FlushDenormals flush;
+    const int64_t done = guarded(env, [&] {
+      return job.program->run(job.schedule, job.settings, job.data.get(), job.stop, [](int64_t) {}, job.from_call,
+                              job.to_call);
+    });
+    return Napi::Number::New(env, static_cast<double>(done));
+  }
+
+  // (buffer, replica, typed array): one replica's values, or their first part
+  char* part(const Napi::CallbackInfo& info, Napi::TypedArray& array) {
+    const Napi::Env env = info.Env();
+    const Program& program = *held(env);
+    const int64_t index = integer(info[0], "buffer"), replica = integer(info[1], "replica");
+    array = typed_array(info[2], "values");
+    if (index < 0 || index >= program.buffers()) throw Napi::RangeError::New(env, "no such buffer");
+    const circumplex::Tensor& tensor = program.buffer(index);
+    napi_typedarray_type expected = napi_uint8_array;
+    switch (tensor.type) {
+      case circumplex::Type::f32: expected = napi_float32_array; break;
+      case circumplex::Type::f64: expected = napi_float64_array; break;
+      case circumplex::Type::i32: expected = napi_int32_array; break;
+      case circumplex::Type::u8: break;
+    }
+    if (array.TypedArrayType() != expected || replica < 0 || replica >= tensor.replicas ||
+        static_cast<int64_t>(array.ElementLength()) > tensor.size()) {
+      throw Napi::RangeError::New(env, "values do not fit the buffer");
+    }
+    return static_cast<char*>(tensor.data) + replica * tensor.stride * array.ElementSize();
+  }
+  Napi::Value read(const Napi::CallbackInfo& info) {
+    Napi::TypedArray array;
+    const char* from = part(info, array);
+    std::memcpy(bytes_of(array), from, array.ByteLength());
+    return info[2];
+  }
+  Napi::Value write(const Napi::CallbackInfo& info) {
+    Napi::TypedArray array;
+    char* to = part(info, array);
+    std::memcpy(to, bytes_of(array), array.ByteLength());
+    return info.Env().Undefined();
+  }
+  Napi::Value kernels(const Napi::CallbackInfo& info) {
+    Napi::Array list = Napi::Array::New(info.Env());
+    for (const std::string& kernel : held(info.Env())->kernels()) {
+      list.Set(list.Length(), Napi::String::New(info.Env(), kernel));
+    }
+    return list;
+  }
+};
+
+Napi::Value memory(const Napi::CallbackInfo& info) {
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("bytes", static_cast<double>(Memory::live_bytes()));
+  result.Set("blocks", static_cast<double>(Memory::live_blocks()));
+  return result;
+}
+
+Napi::Value instruction_sets(const Napi::CallbackInfo& info) {
+  Napi::Array list = Napi::Array::New(info.Env());
+  for (const circumplex::cpu::InstructionSet& set : circumplex::cpu::instruction_sets()) {
+    Napi::Object entry = Napi::Object::New(info.Env());
+    entry.Set("name", set.name);
+    entry.Set("available", set.available());
+    list.Set(list.Length(), entry);
+  }
+  return list;
+}
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  auto* instance = new Instance();
+  env.SetInstanceData(instance);
+  const auto define = [&](const char* name, Napi::Function constructor, Napi::FunctionReference& kept) {
+    kept = Napi::Persistent(constructor);
+    exports.Set(name, constructor);
+  };
+  define("Device", DeviceHandle::define(env), instance->device);
+  define("Block", BlockHandle::define(env), instance->block);
+  define("Data", DataHandle::define(env), instance->data);
+  define("Program", ProgramHandle::define(env), instance->program);
+  exports.Set("memory", Napi::Function::New<memory>(env));
+  exports.Set("instructionSets", Napi::Function::New<instruction_sets>(env));
+  exports.Set("defaultThreads", Napi::Number::New(env, circumplex::default_threads()));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(circumplex, initialise)

@@ -1,0 +1,128 @@
+#include "core/plan.h"
+
+#include <utility>
+
+#include "core/error.h"
+
+namespace circumplex {
+namespace {
+
+const char* name_of(Type type) {
+  switch (type) {
+    case Type::f32: return "float32";
+    case Type::f64: return "float64";
+    case Type::i32: return "int32";
+    case Type::u8: return "uint8";
+  }
+  return "?";
+}
+
+std::string shape_of(const int64_t* dims, int32_t rank) {
+  std::string text = "[";
+  for (int32_t i = 0; i < rank; i++) {
+    if (i) text += ", ";
+    text += dims[i] < 0 ? "any" : std::to_string(dims[i]);
+  }
+  return text + "]";
+}
+
+}  // namespace
+
+int64_t Call::inputs() const { return static_cast<int64_t>(inputs_.size()); }
+int64_t Call::outputs() const { return static_cast<int64_t>(outputs_.size()); }
+bool Call::has_input(int64_t index) const {
+  return index < inputs() && inputs_[static_cast<size_t>(index)].data != nullptr;
+}
+bool Call::has_output(int64_t index) const {
+  return index < outputs() && outputs_[static_cast<size_t>(index)].data != nullptr;
+}
+
+const Tensor& Call::checked(const std::vector<Tensor>& list, const char* side, int64_t index, const char* name,
+                            Type type, int32_t rank, const int64_t* dims) const {
+  const std::string where = op + ": " + side + " " + std::to_string(index) + " (" + name + ") ";
+  if (index >= static_cast<int64_t>(list.size()) || list[static_cast<size_t>(index)].data == nullptr) {
+    throw Error("ERR_SHAPE", where + "is missing");
+  }
+  const Tensor& tensor = list[static_cast<size_t>(index)];
+  if (tensor.type != type) {
+    throw Error("ERR_SHAPE", where + "is " + name_of(tensor.type) + ", expected " + name_of(type));
+  }
+  if (rank < 0) return tensor;
+  bool fits = tensor.rank == rank;
+  for (int32_t i = 0; fits && i < rank && i < 3; i++) fits = dims[i] < 0 || tensor.dims[i] == dims[i];
+  if (!fits) {
+    throw Error("ERR_SHAPE", where + "is " + shape_of(tensor.dims, tensor.rank) + ", expected " +
+                                 shape_of(dims, rank < 3 ? rank : 3));
+  }
+  return tensor;
+}
+
+const Tensor& Call::input(int64_t index, const char* name, Type type, int32_t rank, int64_t d0, int64_t d1,
+                          int64_t d2) const {
+  const int64_t dims[3] = {d0, d1, d2};
+  return checked(inputs_, "input", index, name, type, rank, dims);
+}
+
+const Tensor& Call::output(int64_t index, const char* name, Type type, int32_t rank, int64_t d0, int64_t d1,
+                           int64_t d2) const {
+  const int64_t dims[3] = {d0, d1, d2};
+  return checked(outputs_, "output", index, name, type, rank, dims);
+}
+
+int64_t Call::count(const char* name) const {
+  const auto found = attributes_.find(name);
+  return found == attributes_.end() ? 0 : static_cast<int64_t>(found->second.size());
+}
+
+double Call::element(const char* name, int64_t index) const {
+  if (index < 0 || index >= count(name)) throw Error("ERR_SHAPE", op + ": attribute " + name + " is missing");
+  return attributes_.at(name)[static_cast<size_t>(index)];
+}
+
+double Call::number(const char* name) const { return element(name, 0); }
+double Call::number(const char* name, double otherwise) const { return count(name) ? element(name, 0) : otherwise; }
+int64_t Call::integer(const char* name) const { return static_cast<int64_t>(number(name)); }
+int64_t Call::integer(const char* name, int64_t otherwise) const {
+  return count(name) ? static_cast<int64_t>(element(name, 0)) : otherwise;
+}
+
+void Call::refuse(const char* message) const { throw Error("ERR_SHAPE", op + ": " + message); }
+
+void* Plan::allocate(int64_t bytes) {
+  memory_.push_back(std::make_unique<Memory>(static_cast<size_t>(bytes)));
+  return memory_.back()->data();
+}
+
+float* Plan::floats(int64_t count) {
+  return static_cast<float*>(allocate(count * static_cast<int64_t>(sizeof(float))));
+}
+
+void Plan::stage(int64_t tasks, void (*run)(void*, int64_t, Worker&), void* self) {
+  round_++;
+  beside(tasks, run, self);
+}
+
+void Plan::beside(int64_t tasks, void (*run)(void*, int64_t, Worker&), void* self) {
+  stages_.push_back({run, self, tasks, round_});
+}
+
+void Plan::scratch(int64_t bytes) {
+  if (bytes > scratch_bytes_) scratch_bytes_ = bytes;
+}
+
+void Plan::keep(int64_t slot, void* self) { slots_[slot] = self; }
+
+void* Plan::kept(int64_t slot) const {
+  const auto found = slots_.find(slot);
+  if (found == slots_.end()) throw Error("ERR_SHAPE", "a backward call stands before its forward call");
+  return found->second;
+}
+
+void Plan::kernel(const char* name) { kernel_ = name; }
+std::vector<Stage> Plan::take_stages() {
+  round_ = -1;
+  return std::exchange(stages_, {});
+}
+std::string Plan::take_kernel() { return std::exchange(kernel_, {}); }
+
+}  // namespace circumplex

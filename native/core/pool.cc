@@ -1,0 +1,115 @@
+#include "core/pool.h"
+
+#include <sched.h>
+
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace circumplex {
+namespace {
+
+constexpr int kSpins = 4000;  // some 50 us: longer than the gap between two stages of a program
+
+inline void pause() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Spins, then sleeps, until `value` differs from `old`.
+template <typename T>
+void await_change(std::atomic<T>& value, T old) {
+  for (int i = 0; i < kSpins; i++) {
+    if (value.load(std::memory_order_acquire) != old) return;
+    pause();
+  }
+  value.wait(old, std::memory_order_acquire);
+}
+
+// CPUs granted by the cgroup (v2 or v1), or 0 when there is no quota.
+double cgroup_cpus() {
+  std::ifstream v2("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  double period = 0;
+  if (v2 >> quota >> period && quota != "max" && period > 0) return std::stod(quota) / period;
+  std::ifstream quota_v1("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), period_v1("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  double q = 0;
+  if (quota_v1 >> q && period_v1 >> period && q > 0 && period > 0) return q / period;
+  return 0;
+}
+
+}  // namespace
+
+Pool::Pool(int threads) : threads_(threads < 1 ? 1 : threads) {
+  for (int i = 1; i < threads_; i++) workers_.emplace_back([this, i] { work(i); });
+}
+
+Pool::~Pool() {
+  stop_ = true;
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  for (auto& worker : workers_) worker.join();
+}
+
+void Pool::run(int64_t tasks, TaskFunction function, void* context) {
+  if (threads_ == 1 || tasks <= 1) {
+    for (int64_t task = 0; task < tasks; task++) function(context, task, 0);
+    return;
+  }
+  function_ = function;
+  context_ = context;
+  tasks_ = tasks;
+  next_.store(0, std::memory_order_relaxed);
+  busy_.store(threads_ - 1, std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  drain(0);
+  for (int32_t busy; (busy = busy_.load(std::memory_order_acquire)) != 0;) await_change(busy_, busy);
+}
+
+void Pool::drain(int index) {
+  for (int64_t task; (task = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;) function_(context_, task, index);
+}
+
+void Pool::work(int index) {
+  FlushDenormals flush;
+  for (uint32_t seen = 0;;) {
+    await_change(generation_, seen);
+    if (stop_) return;
+    seen = generation_.load(std::memory_order_acquire);
+    drain(index);
+    if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
+  }
+}
+
+int default_threads() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  int threads = 0;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) threads = CPU_COUNT(&set);
+  if (threads < 1) threads = static_cast<int>(std::thread::hardware_concurrency());
+  const double granted = cgroup_cpus();
+  if (granted > 0 && granted < threads) threads = static_cast<int>(std::floor(granted));
+  return threads < 1 ? 1 : threads;
+}
+
+#if defined(__x86_64__)
+FlushDenormals::FlushDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(static_cast<unsigned>(saved_) | 0x8040u); }
+FlushDenormals::~FlushDenormals() { _mm_setcsr(static_cast<unsigned>(saved_)); }
+#elif defined(__aarch64__)
+FlushDenormals::FlushDenormals() {
+  asm volatile("mrs %0, fpcr" : "=r"(saved_));
+  asm volatile("msr fpcr, %0" ::"r"(saved_ | (1ull << 24)));
+}
+FlushDenormals::~FlushDenormals() { asm volatile("msr fpcr, %0" ::"r"(saved_)); }
+#endif
+
+}  // namespace circumplex

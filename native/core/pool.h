@@ -1,0 +1,60 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace circumplex {
+
+// What a task gets from the thread that runs it.
+struct Worker {
+  int index;
+  float* scratch;  // the program's scratch bytes, 64-byte aligned, contents undefined
+};
+
+using TaskFunction = void (*)(void* context, int64_t task, int worker);
+
+// A persistent pool for fork-join regions. The calling thread takes part; tasks are handed out by an atomic counter.
+// Idle workers spin briefly (a fork costs well under a microsecond while a program runs) and then sleep.
+class Pool {
+ public:
+  explicit Pool(int threads);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  int threads() const { return threads_; }
+  // Runs function(context, 0..tasks-1, worker); returns when all are done. One caller at a time.
+  void run(int64_t tasks, TaskFunction function, void* context);
+
+ private:
+  void work(int index);
+  void drain(int index);
+
+  const int threads_;
+  std::vector<std::thread> workers_;
+  TaskFunction function_ = nullptr;
+  void* context_ = nullptr;
+  int64_t tasks_ = 0;
+  alignas(64) std::atomic<int64_t> next_{0};
+  alignas(64) std::atomic<uint32_t> generation_{0};
+  alignas(64) std::atomic<int32_t> busy_{0};
+  std::atomic<bool> stop_{false};
+};
+
+// Threads that this process may use: affinity and the cgroup's CPU quota, at least 1.
+int default_threads();
+
+// Denormals read and written as zero for the lifetime of the object (gates saturate over thousands of frames, and a
+// denormal product costs a hundred cycles).
+class FlushDenormals {
+ public:
+  FlushDenormals();
+  ~FlushDenormals();
+
+ private:
+  uint64_t saved_;
+};
+
+}  // namespace circumplex

@@ -1,0 +1,242 @@
+#include "core/program.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/error.h"
+
+namespace circumplex {
+namespace {
+
+size_t bytes_of(Type type) {
+  switch (type) {
+    case Type::f32:
+    case Type::i32: return 4;
+    case Type::f64: return 8;
+    case Type::u8: return 1;
+  }
+  return 0;
+}
+
+// The part of a memory block that a tensor covers within one replica.
+struct Range {
+  const Memory* memory;
+  int64_t begin, end;
+  bool touches(const Range& other) const {
+    return memory == other.memory && begin < other.end && other.begin < end;
+  }
+};
+
+struct Access {
+  Range range;
+  int64_t level;
+  bool write;
+};
+
+}  // namespace
+
+Program::Program(std::shared_ptr<Device> device, ProgramDescription description) : device_(std::move(device)) {
+  const int64_t r = description.replicas, lanes = description.lanes;
+  if (r < 1 || lanes < 1 || description.chunk < 1 || r > 1 << 16 || lanes > 1 << 20 || description.chunk > 1 << 26) {
+    throw Error("ERR_SHAPE", "a program needs replicas, lanes and frames a chunk of at least 1");
+  }
+  for (const BufferDescription& b : description.buffers) {
+    Tensor tensor{};
+    if (b.dims.size() > 4) throw Error("ERR_SHAPE", "a buffer has at most four axes besides the replica's");
+    tensor.type = b.type;
+    tensor.rank = static_cast<int32_t>(b.dims.size());
+    for (size_t i = 0; i < b.dims.size(); i++) {
+      if (b.dims[i] < 0 || b.dims[i] > int64_t{1} << 40) throw Error("ERR_SHAPE", "a buffer has an impossible axis");
+      tensor.dims[i] = b.dims[i];
+    }
+    tensor.replicas = b.replicated ? r : 1;
+    const int64_t size = tensor.size();
+    tensor.stride = !b.replicated ? 0 : b.memory ? b.stride : size;
+    std::shared_ptr<Memory> memory = b.memory;
+    const int64_t elements = size + (tensor.replicas - 1) * tensor.stride;
+    const size_t width = bytes_of(b.type);
+    if (!memory) memory = std::make_shared<Memory>(static_cast<size_t>(elements) * width);
+    if (b.offset < 0 || (b.offset + elements) * static_cast<int64_t>(width) > static_cast<int64_t>(memory->bytes())) {
+      throw Error("ERR_SHAPE", "a buffer lies outside its memory block");
+    }
+    tensor.data = static_cast<char*>(memory->data()) + b.offset * static_cast<int64_t>(width);
+    memory_.push_back(std::move(memory));
+    buffers_.push_back(tensor);
+  }
+
+  control_.replicas = static_cast<int32_t>(r);
+  control_.lanes = static_cast<int32_t>(lanes);
+  control_.chunk = static_cast<int32_t>(description.chunk);
+  lane_state_.resize(static_cast<size_t>(4 * lanes));
+  control_.sequence = lane_state_.data();
+  control_.start = control_.sequence + lanes;
+  control_.length = control_.start + lanes;
+  control_.total = control_.length + lanes;
+  settings_.learning_rate.assign(static_cast<size_t>(r), 0.f);
+  settings_.active.assign(static_cast<size_t>(r), 1);
+  settings_.seed.assign(static_cast<size_t>(r), 0);
+  control_.learning_rate = settings_.learning_rate.data();
+  control_.active = settings_.active.data();
+  control_.seed = settings_.seed.data();
+
+  plan_ = std::make_unique<Plan>(control_, device_->threads());
+  plan(description);
+
+  const size_t scratch = static_cast<size_t>(plan_->scratch_bytes());
+  for (int i = 0; i < device_->threads(); i++) {
+    scratch_memory_.push_back(std::make_unique<Memory>(scratch));
+    scratch_.push_back(static_cast<float*>(scratch_memory_.back()->data()));
+  }
+}
+
+void Program::plan(const ProgramDescription& description) {
+  std::vector<Access> accesses;
+  for (const CallDescription& c : description.calls) {
+    const Operator* op = device_->find(c.op);
+    if (!op) throw Error("ERR_SHAPE", "unknown operator '" + c.op + "'");
+    Call call;
+    call.op = c.op;
+    call.attributes_ = c.attributes;
+    std::vector<Access> touched;
+    int64_t level = 0;
+    const auto add = [&](const std::vector<int64_t>& indices, std::vector<Tensor>& tensors, bool write) {
+      for (int64_t index : indices) {
+        if (index < 0) {
+          tensors.push_back(Tensor{});
+          continue;
+        }
+        if (index >= static_cast<int64_t>(buffers_.size())) throw Error("ERR_SHAPE", c.op + ": no such buffer");
+        const Tensor& tensor = buffers_[static_cast<size_t>(index)];
+        const Memory* memory = memory_[static_cast<size_t>(index)].get();
+        const int64_t width = static_cast<int64_t>(bytes_of(tensor.type));
+        const int64_t begin = static_cast<char*>(tensor.data) - static_cast<char*>(memory->data());
+        const Range range{memory, begin, begin + tensor.size() * width};
+        for (const Access& a : accesses) {
+          if ((write || a.write) && a.range.touches(range)) level = std::max(level, a.level + 1);
+        }
+        touched.push_back({range, 0, write});
+        tensors.push_back(tensor);
+      }
+    };
+    add(c.inputs, call.inputs_, false);
+    add(c.outputs, call.outputs_, true);
+    // What a forward call keeps for its backward call is a resource like a buffer, without a memory block.
+    if (const auto slot = c.attributes.find("slot"); slot != c.attributes.end() && !slot->second.empty()) {
+      const int64_t id = static_cast<int64_t>(slot->second[0]);
+      const Range range{nullptr, id, id + 1};
+      for (const Access& a : accesses) {
+        if (a.range.touches(range)) level = std::max(level, a.level + 1);
+      }
+      touched.push_back({range, 0, true});
+    }
+    for (Access& a : touched) {
+      a.level = level;
+      accesses.push_back(a);
+    }
+    op->plan(*plan_, call);
+    kernels_.push_back(c.op + ": " + plan_->take_kernel());
+    steps_.push_back({static_cast<int64_t>(steps_.size()), level, plan_->take_stages()});
+  }
+}
+
+void Program::set_chunk(const int32_t* row) {
+  control_.frames = 0;
+  for (int32_t lane = 0; lane < control_.lanes; lane++) {
+    const int32_t* entry = row + lane * kScheduleColumns;
+    control_.sequence[lane] = entry[0];
+    control_.start[lane] = entry[1];
+    control_.length[lane] = entry[0] < 0 ? 0 : entry[2];
+    control_.total[lane] = entry[3];
+    control_.frames = std::max(control_.frames, control_.length[lane]);
+  }
+}
+
+void Program::check(const std::vector<int32_t>& schedule, const RunSettings& settings, const Data* data) const {
+  const size_t r = static_cast<size_t>(control_.replicas);
+  const size_t row = static_cast<size_t>(control_.lanes * kScheduleColumns);
+  if (schedule.size() % row) throw Error("ERR_SHAPE", "the schedule's rows do not fit the program's lanes");
+  if (settings.learning_rate.size() != r || settings.active.size() != r || settings.seed.size() != r) {
+    throw Error("ERR_SHAPE", "a run needs a learning rate, a seed and an active flag for each replica");
+  }
+  for (size_t i = 0; i < schedule.size(); i += kScheduleColumns) {
+    const int32_t sequence = schedule[i], start = schedule[i + 1], length = schedule[i + 2], total = schedule[i + 3];
+    if (sequence < 0) continue;
+    const bool fits = start >= 0 && length >= 0 && length <= control_.chunk && total >= length && start <= total - length;
+    const bool known = !data || (sequence < data->sequences() && total == data->length(sequence));
+    if (!fits || !known) throw Error("ERR_SHAPE", "the schedule names frames that its sequence does not have");
+  }
+}
+
+// One parallel region: the same stage of every call of a level.
+struct Program::Region {
+  std::vector<const Stage*> stages;
+  std::vector<int64_t> first;  // of each stage, in the region's numbering
+  float* const* scratch;
+
+  static void task(void* context, int64_t index, int worker) {
+    const Region& region = *static_cast<const Region*>(context);
+    size_t s = region.first.size() - 1;
+    while (region.first[s] > index) s--;
+    Worker w{worker, region.scratch[worker]};
+    region.stages[s]->run(region.stages[s]->self, index - region.first[s], w);
+  }
+};
+
+bool Program::execute(const std::vector<std::vector<const Step*>>& levels, const std::atomic<bool>& stop) {
+  Region region;
+  region.scratch = scratch_.data();
+  for (const auto& level : levels) {
+    int64_t rounds = 0;
+    for (const Step* step : level) {
+      if (!step->stages.empty()) rounds = std::max(rounds, step->stages.back().round + 1);
+    }
+    for (int64_t round = 0; round < rounds; round++) {
+      if (stop.load(std::memory_order_relaxed)) return false;
+      region.stages.clear();
+      region.first.clear();
+      int64_t tasks = 0;
+      for (const Step* step : level) {
+        for (const Stage& stage : step->stages) {
+          if (stage.round != round || stage.tasks == 0) continue;
+          region.stages.push_back(&stage);
+          region.first.push_back(tasks);
+          tasks += stage.tasks;
+        }
+      }
+      if (tasks) device_->pool().run(tasks, &Region::task, &region);
+    }
+  }
+  return true;
+}
+
+int64_t Program::run(const std::vector<int32_t>& schedule, const RunSettings& settings, const Data* data,
+                     const std::atomic<bool>& stop, const std::function<void(int64_t)>& chunk_done, int64_t from_call,
+                     int64_t to_call) {
+  check(schedule, settings, data);
+  std::lock_guard lock(device_->exclusive());
+  std::copy(settings.learning_rate.begin(), settings.learning_rate.end(), control_.learning_rate);
+  std::copy(settings.active.begin(), settings.active.end(), control_.active);
+  std::copy(settings.seed.begin(), settings.seed.end(), control_.seed);
+  control_.epoch = settings.epoch;
+  control_.bypass = settings.bypass;
+  control_.data = data;
+
+  std::vector<std::vector<const Step*>> levels;
+  for (const Step& step : steps_) {
+    if (step.call < from_call || step.call >= to_call) continue;
+    const size_t level = static_cast<size_t>(step.level);
+    if (levels.size() <= level) levels.resize(level + 1);
+    levels[level].push_back(&step);
+  }
+
+  const int64_t row = control_.lanes * kScheduleColumns;
+  const int64_t chunks = static_cast<int64_t>(schedule.size()) / row;
+  for (int64_t chunk = 0; chunk < chunks; chunk++) {
+    set_chunk(schedule.data() + chunk * row);
+    if (!execute(levels, stop)) return chunk;
+    chunk_done(chunk + 1);
+  }
+  return chunks;
+}
+
+}  // namespace circumplex

@@ -1,0 +1,95 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/data.h"
+#include "core/device.h"
+#include "core/memory.h"
+#include "core/plan.h"
+
+namespace circumplex {
+
+// A buffer of a program: its own memory, or a window of a block that several programs share (parameters).
+struct BufferDescription {
+  Type type;
+  bool replicated;            // one copy a replica, or one for all
+  std::vector<int64_t> dims;  // without the replica axis
+  std::shared_ptr<Memory> memory;  // null: the program allocates
+  int64_t offset = 0;         // elements
+  int64_t stride = 0;         // elements between replicas
+};
+
+struct CallDescription {
+  std::string op;
+  std::vector<int64_t> inputs, outputs;  // indices of buffers, -1: left out
+  std::map<std::string, std::vector<double>> attributes;
+};
+
+struct ProgramDescription {
+  int64_t replicas, lanes, chunk;
+  std::vector<BufferDescription> buffers;
+  std::vector<CallDescription> calls;
+};
+
+// What holds for a whole run, per replica.
+struct RunSettings {
+  std::vector<float> learning_rate;
+  std::vector<uint8_t> active;
+  std::vector<uint32_t> seed;
+  uint32_t epoch = 0;
+  bool bypass = false;
+};
+
+// A flat list of operator calls over buffers laid out in advance. Calls that do not touch each other's buffers form a
+// level and run together; there is no synchronisation but between the stages of a level.
+class Program {
+ public:
+  Program(std::shared_ptr<Device> device, ProgramDescription description);
+
+  // One chunk a row: for each lane sequence (-1: idle), first frame, valid frames, frames of the whole sequence.
+  static constexpr int64_t kScheduleColumns = 4;
+
+  // Runs the schedule's chunks in order. `from_call`..`to_call` select calls (a forward or a backward part).
+  // `chunk_done(n)` is called after each chunk; `stop` is looked at between stages. Returns the chunks completed.
+  int64_t run(const std::vector<int32_t>& schedule, const RunSettings& settings, const Data* data,
+              const std::atomic<bool>& stop, const std::function<void(int64_t)>& chunk_done, int64_t from_call,
+              int64_t to_call);
+
+  const Tensor& buffer(int64_t index) const { return buffers_.at(static_cast<size_t>(index)); }
+  int64_t buffers() const { return static_cast<int64_t>(buffers_.size()); }
+  int64_t calls() const { return static_cast<int64_t>(kernels_.size()); }
+  const std::vector<std::string>& kernels() const { return kernels_; }
+  const std::shared_ptr<Device>& device() const { return device_; }
+  int64_t lanes() const { return control_.lanes; }
+  int64_t replicas() const { return control_.replicas; }
+
+ private:
+  struct Step {
+    int64_t call, level;
+    std::vector<Stage> stages;
+  };
+  struct Region;
+
+  void plan(const ProgramDescription& description);
+  void set_chunk(const int32_t* row);
+  bool execute(const std::vector<std::vector<const Step*>>& levels, const std::atomic<bool>& stop);
+  void check(const std::vector<int32_t>& schedule, const RunSettings& settings, const Data* data) const;
+
+  std::shared_ptr<Device> device_;
+  std::vector<std::shared_ptr<Memory>> memory_;
+  std::vector<Tensor> buffers_;
+  Control control_{};
+  std::vector<int32_t> lane_state_;
+  RunSettings settings_;
+  std::unique_ptr<Plan> plan_;
+  std::vector<Step> steps_;
+  std::vector<std::string> kernels_;
+  std::vector<float*> scratch_;
+  std::vector<std::unique_ptr<Memory>> scratch_memory_;
+};
+
+}  // namespace circumplex

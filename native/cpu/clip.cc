@@ -1,0 +1,77 @@
+// Clips the gradient to a global norm, as torch.nn.utils.clip_grad_norm_: where ||g|| > norm, g *= norm / (||g|| + 1e-6).
+// Squares are summed in float64, by slabs of 4096 values of 16 strided chains each, slabs in order.
+
+#include "cpu/rows.h"
+
+namespace circumplex::CIRCUMPLEX_ISA {
+namespace {
+
+constexpr int kChains = 16;
+
+struct Clip {
+  const Control* control;
+  Tensor gradient, norm;
+  double limit;
+  int64_t slabs;
+  double* partial;  // [replica, slab]
+};
+
+void square(void* self, int64_t task, Worker&) {
+  const Clip& c = *static_cast<const Clip*>(self);
+  const int64_t replica = task / c.slabs, first = task % c.slabs * kBlockValues;
+  if (!c.control->active[replica]) return;
+  const float* g = c.gradient.f32(replica) + first;
+  const int64_t count = smaller(kBlockValues, c.gradient.dims[0] - first);
+  double chains[kChains] = {};
+  for (int64_t i = 0; i + kChains <= count; i += kChains) {
+    for (int j = 0; j < kChains; j++) chains[j] += static_cast<double>(g[i + j]) * static_cast<double>(g[i + j]);
+  }
+  for (int64_t i = count / kChains * kChains; i < count; i++) {
+    chains[i % kChains] += static_cast<double>(g[i]) * static_cast<double>(g[i]);
+  }
+  double sum = 0;
+  for (int j = 0; j < kChains; j++) sum += chains[j];
+  c.partial[task] = sum;
+}
+
+void total(void* self, int64_t replica, Worker&) {
+  const Clip& c = *static_cast<const Clip*>(self);
+  if (!c.control->active[replica]) return;
+  double sum = 0;
+  for (int64_t slab = 0; slab < c.slabs; slab++) sum += c.partial[replica * c.slabs + slab];
+  c.norm.f64(replica)[0] = __builtin_sqrt(sum);
+}
+
+void scale(void* self, int64_t task, Worker&) {
+  const Clip& c = *static_cast<const Clip*>(self);
+  const int64_t replica = task / c.slabs, first = task % c.slabs * kBlockValues;
+  if (!c.control->active[replica]) return;
+  const double norm = c.norm.f64(replica)[0];
+  if (!(norm > c.limit)) return;
+  const float factor = static_cast<float>(c.limit / (norm + 1e-6));
+  float* g = c.gradient.f32(replica) + first;
+  const int64_t count = smaller(kBlockValues, c.gradient.dims[0] - first);
+  for (int64_t i = 0; i < count; i++) g[i] *= factor;
+}
+
+}  // namespace
+
+void plan_clip(Plan& plan, const Call& call) {
+  Clip& c = *plan.make<Clip>();
+  c.control = &plan.control;
+  c.gradient = replicated(plan, call, call.output(0, "gradient", Type::f32, 1));
+  c.norm = replicated(plan, call, call.output(1, "norm", Type::f64, 1, 1));
+  if (call.input(0, "gradient", Type::f32, 1, c.gradient.dims[0]).data != c.gradient.data) {
+    call.refuse("the gradient is clipped in place: input and output are one buffer");
+  }
+  c.limit = call.number("norm");
+  if (!(c.limit > 0)) call.refuse("norm must be positive");
+  c.slabs = divide_up(c.gradient.dims[0], kBlockValues);
+  c.partial = static_cast<double*>(plan.allocate(plan.control.replicas * c.slabs * static_cast<int64_t>(sizeof(double))));
+  plan.stage(plan.control.replicas * c.slabs, square, &c);
+  plan.stage(plan.control.replicas, total, &c);
+  plan.stage(plan.control.replicas * c.slabs, scale, &c);
+  plan.kernel("float64 norm, slabs of 4096 values");
+}
+
+}  // namespace circumplex::CIRCUMPLEX_ISA

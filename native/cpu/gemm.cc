@@ -1,0 +1,143 @@
+#include "cpu/gemm.h"
+
+#include "cpu/tile.h"
+
+namespace circumplex::CIRCUMPLEX_ISA {
+namespace {
+
+constexpr int64_t kDepth = 256;  // k a block: a panel (16 KiB on AVX2) stays in the first-level cache
+constexpr int64_t kRows = 96;    // rows a block: their part of a (96 KiB) stays in the second-level cache
+
+// One tile of R rows and a panel's columns, added to what c holds, or to the bias, or to zero.
+template <int R>
+void tile_rows(const float* a, int64_t row, int64_t step, const float* panel, int64_t k, Start start,
+               const float* bias, float* c, int64_t ldc, int64_t columns) {
+  V sum[R][2];
+  const int n0 = static_cast<int>(smaller(columns, W)), n1 = static_cast<int>(larger(0, columns - W));
+  for (int r = 0; r < R; r++) {
+    if (start == Start::output) {
+      sum[r][0] = load_n(c + r * ldc, n0);
+      sum[r][1] = n1 ? load_n(c + r * ldc + W, n1) : zero();
+    } else if (start == Start::bias) {
+      sum[r][0] = load_n(bias, n0);
+      sum[r][1] = n1 ? load_n(bias + W, n1) : zero();
+    } else {
+      sum[r][0] = sum[r][1] = zero();
+    }
+  }
+  multiply_tile<R, 2>(sum, a, row, step, panel, k);
+  for (int r = 0; r < R; r++) {
+    store_n(c + r * ldc, sum[r][0], n0);
+    if (n1) store_n(c + r * ldc + W, sum[r][1], n1);
+  }
+}
+
+using TileFunction = void (*)(const float*, int64_t, int64_t, const float*, int64_t, Start, const float*, float*,
+                              int64_t, int64_t);
+
+#if defined(CIRCUMPLEX_ISA_AVX512)
+constexpr int kTileRows = 12;
+constexpr TileFunction kTiles[] = {nullptr,      tile_rows<1>, tile_rows<2>,  tile_rows<3>,  tile_rows<4>,
+                                   tile_rows<5>, tile_rows<6>, tile_rows<7>,  tile_rows<8>,  tile_rows<9>,
+                                   tile_rows<10>, tile_rows<11>, tile_rows<12>};
+#else
+constexpr int kTileRows = 6;
+constexpr TileFunction kTiles[] = {nullptr,      tile_rows<1>, tile_rows<2>, tile_rows<3>,
+                                   tile_rows<4>, tile_rows<5>, tile_rows<6>};
+#endif
+
+// a [k, m] packed as [k][kTileRows] for rows m0.. of the result.
+void pack_rows(float* packed, const float* a, int64_t lda, const int32_t* columns, int64_t m0, int64_t m, int64_t k) {
+  const int64_t count = smaller(kTileRows, m - m0);
+  const bool contiguous =
+      !columns || (columns[m0 + count - 1] - columns[m0] == count - 1 && columns[m0] >= 0 && columns[m0 + count - 1] >= 0);
+  const int64_t base = columns ? columns[m0] : m0;
+  for (int64_t i = 0; i < k; i++) {
+    const float* from = a + i * lda;
+    float* to = packed + i * kTileRows;
+    if (contiguous) {
+      for (int64_t r = 0; r < count; r++) to[r] = from[base + r];
+    } else {
+      for (int64_t r = 0; r < count; r++) to[r] = from[columns[m0 + r]];
+    }
+    for (int64_t r = count; r < kTileRows; r++) to[r] = 0;
+  }
+}
+
+}  // namespace
+
+void pack_transposed(float* panels, const float* w, int64_t ld, int64_t n, int64_t k, const int32_t* rows,
+                     int64_t first, int64_t last) {
+  for (int64_t p = first; p < last; p++) {
+    float* panel = panels + p * k * kPanel;
+    for (int64_t j = 0; j < kPanel; j++) {
+      const int64_t column = p * kPanel + j;
+      const int64_t row = column >= n ? -1 : rows ? rows[column] : column;
+      if (row < 0) {
+        for (int64_t i = 0; i < k; i++) panel[i * kPanel + j] = 0;
+      } else {
+        const float* from = w + row * ld;
+        for (int64_t i = 0; i < k; i++) panel[i * kPanel + j] = from[i];
+      }
+    }
+  }
+}
+
+void pack_plain(float* panels, const float* w, int64_t ld, int64_t n, int64_t k, const int32_t* rows, int64_t first,
+                int64_t last) {
+  for (int64_t p = first; p < last; p++) {
+    float* panel = panels + p * k * kPanel;
+    const int64_t columns = smaller(kPanel, n - p * kPanel);
+    for (int64_t i = 0; i < k; i++) {
+      const int64_t row = rows ? rows[i] : i;
+      float* to = panel + i * kPanel;
+      const float* from = w + row * ld + p * kPanel;
+      for (int64_t j = 0; j < kPanel; j++) to[j] = row >= 0 && j < columns ? from[j] : 0.f;
+    }
+  }
+}
+
+void multiply_rows(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* panels, Start start,
+                   const float* bias, float* c, int64_t ldc) {
+  for (int64_t m0 = 0; m0 < m; m0 += kRows) {
+    const int64_t m1 = smaller(m, m0 + kRows);
+    int64_t k0 = 0;
+    do {
+      const int64_t depth = smaller(kDepth, k - k0);
+      const Start from = k0 ? Start::output : start;
+      for (int64_t j = 0; j < n; j += kPanel) {
+        const float* panel = panels + j * k + k0 * kPanel;
+        for (int64_t i = m0; i < m1; i += kTileRows) {
+          const int64_t rows = smaller(kTileRows, m1 - i);
+          kTiles[rows](a + i * lda + k0, lda, 1, panel, depth, from, bias ? bias + j : nullptr, c + i * ldc + j, ldc,
+                       n - j);
+        }
+      }
+      k0 += depth;
+    } while (k0 < k);
+  }
+}
+
+int64_t outer_scratch(int64_t n) { return kDepth * (round_up(n, kPanel) + kTileRows); }
+
+void multiply_outer(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const int32_t* columns,
+                    const float* b, int64_t ldb, Start start, float* c, int64_t ldc, float* scratch) {
+  float* panels = scratch;
+  float* packed = scratch + kDepth * round_up(n, kPanel);
+  int64_t k0 = 0;
+  do {
+    const int64_t depth = smaller(kDepth, k - k0);
+    const Start from = k0 ? Start::output : start;
+    pack_plain(panels, b + k0 * ldb, ldb, n, depth, nullptr, 0, divide_up(n, kPanel));
+    for (int64_t i = 0; i < m; i += kTileRows) {
+      pack_rows(packed, a + k0 * lda, lda, columns, i, m, depth);
+      const int64_t rows = smaller(kTileRows, m - i);
+      for (int64_t j = 0; j < n; j += kPanel) {
+        kTiles[rows](packed, 1, kTileRows, panels + j * depth, depth, from, nullptr, c + i * ldc + j, ldc, n - j);
+      }
+    }
+    k0 += depth;
+  } while (k0 < k);
+}
+
+}  // namespace circumplex::CIRCUMPLEX_ISA

@@ -1,0 +1,452 @@
+// A stack of LSTM layers, uni- or bidirectional, with inverted dropout between layers (Hochreiter and Schmidhuber 1997;
+// gates i, f, g, o and both biases as in PyTorch's nn.LSTM).
+//
+//   z(t) = W_ih x(t) + b_ih + b_hh + W_hh h(t-1)
+//
+// The input part is one product over the whole chunk; the recurrence then runs each block of lanes through all frames on
+// one thread, without synchronisation. Backward: the recurrence turns stored gates into dz, and every weight gradient is
+// a product over the chunk afterwards.
+//
+// lstm           (x [T,B,D], per layer and direction: w_ih [4H,in], w_hh [4H,H], b_ih [4H], b_hh [4H])
+//                -> (y [T,B,directions*H], state [layers*directions, 2, B, H] in and out: h, c)
+// lstm_backward  (x, dy, the same weights) -> (dx or none, a gradient for each weight or none)
+//                It consumes what the forward call with the same `slot` kept.
+//
+// A lane's chunk is its `length` first frames. Its forward state starts from `state`, or from zero where the lane's
+// sequence starts; its backward direction starts from zero at the chunk's end. y is 0 beyond a lane's length.
+
+#include "core/plan.h"
+#include "cpu/cell.h"
+#include "cpu/dropout.h"
+#include "cpu/gemm.h"
+#include "cpu/weight_gradient.h"
+
+namespace circumplex::CIRCUMPLEX_ISA {
+namespace {
+
+constexpr int64_t kRowBlock = 96;     // rows of an input product that one task computes
+constexpr int64_t kPanelBlock = 8;    // panels that one task packs
+constexpr int64_t kMostLanes = 12;    // lanes of a block when there is more work than threads
+
+struct Layer;
+
+// One direction of one layer. The pointers are replica 0's; strides are from replica to replica.
+struct Direction {
+  Layer* layer;
+  bool reverse;
+  Tensor w_ih, w_hh, b_ih, b_hh;
+  float *packed_ih, *packed_hh, *bias;
+  float* gates;   // [T,B,4,hp]: pre-activations, then gates, then dz
+  float* h;       // [T+1,B,hp]: slot t is the state before frame t (reverse: slot t + 1)
+  float* c;
+  float* tanh_c;  // [T,B,hp]
+  int64_t position;  // in the list of layers and directions
+};
+
+struct Lstm {
+  const Control* control;
+  int64_t hidden, hp, layers, directions, width, frames, lanes, block, blocks;  // width: of a layer's output
+  double dropout;
+  uint32_t site;
+  Tensor x, y, state;
+  int32_t *rows, *columns;  // maps between parameters and padded gates
+  Layer* layer;             // [layers]
+  Direction* direction;     // [layers * directions]
+};
+
+struct Layer {
+  Lstm* lstm;
+  int64_t index, input;  // width of the input
+  const float* in;       // [T,B,input]; layer 0: x
+  int64_t in_stride;
+  float* out;            // [T,B,width]; the last layer's is y
+  int64_t out_stride;
+  float* scale;          // [T,B,width]: dropout on the way to the next layer, or null
+};
+
+struct Lanes {
+  int64_t replica, direction, first, last;
+};
+
+Lanes lanes_of(const Lstm& s, int64_t task) {
+  const int64_t block = task % s.blocks, rest = task / s.blocks;
+  return {rest / s.directions, rest % s.directions, block * s.lanes / s.blocks, (block + 1) * s.lanes / s.blocks};
+}
+
+void pack(void* self, int64_t task, Worker&) {
+  Direction& d = *static_cast<Direction*>(self);
+  const Layer& layer = *d.layer;
+  const Lstm& s = *layer.lstm;
+  const int64_t n = 4 * s.hp, panels = n / kPanel, groups = divide_up(panels, kPanelBlock);
+  const int64_t group = task % groups, replica = task / groups;
+  if (!s.control->active[replica]) return;
+  const int64_t first = group * kPanelBlock, last = smaller(panels, first + kPanelBlock);
+  pack_transposed(d.packed_ih + replica * packed_size(layer.input, n), d.w_ih.f32(replica), layer.input, n, layer.input,
+                  s.rows, first, last);
+  pack_transposed(d.packed_hh + replica * packed_size(s.hidden, n), d.w_hh.f32(replica), s.hidden, n, s.hidden, s.rows,
+                  first, last);
+  if (group == 0) add_biases(d.bias + replica * n, d.b_ih.f32(replica), d.b_hh.f32(replica), s.hidden, s.hp);
+}
+
+void multiply_input(void* self, int64_t task, Worker&) {
+  Direction& d = *static_cast<Direction*>(self);
+  const Layer& layer = *d.layer;
+  const Lstm& s = *layer.lstm;
+  const int64_t blocks = divide_up(s.frames * s.lanes, kRowBlock);
+  const int64_t replica = task / blocks, first = task % blocks * kRowBlock;
+  const int64_t rows = smaller(kRowBlock, s.control->frames * s.lanes - first), n = 4 * s.hp;
+  if (rows <= 0 || !s.control->active[replica]) return;
+  multiply_rows(rows, n, layer.input, layer.in + replica * layer.in_stride + first * layer.input, layer.input,
+                d.packed_ih + replica * packed_size(layer.input, n), Start::bias, d.bias + replica * n,
+                d.gates + (replica * s.frames * s.lanes + first) * n, n);
+}
+
+void scale_dropout(void* self, int64_t task, Worker&) {
+  Layer& layer = *static_cast<Layer*>(self);
+  const Lstm& s = *layer.lstm;
+  const Control& control = *s.control;
+  const int64_t replica = task / s.frames, t = task % s.frames;
+  if (!control.active[replica] || t >= control.frames) return;
+  for (int64_t lane = 0; lane < s.lanes; lane++) {
+    if (t >= control.length[lane]) continue;
+    const DropoutKey key = {control.seed[replica], s.site + static_cast<uint32_t>(layer.index), control.epoch,
+                            static_cast<uint32_t>(control.sequence[lane])};
+    dropout_scale(layer.scale + ((replica * s.frames + t) * s.lanes + lane) * s.width, s.width, s.dropout, key,
+                  static_cast<uint32_t>(control.start[lane] + t));
+  }
+}
+
+// The initial states of a block of lanes.
+void start_lanes(const Lstm& s, const Direction& d, const Lanes& lanes, float* h, float* c) {
+  const Control& control = *s.control;
+  const float* saved = s.state.f32(lanes.replica) + d.position * 2 * s.lanes * s.hidden;
+  for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
+    const int64_t slot = ((d.reverse ? control.length[lane] : 0) * s.lanes + lane) * s.hp;
+    clear(h + slot, s.hp);
+    clear(c + slot, s.hp);
+    if (d.reverse || control.start[lane] == 0 || control.length[lane] == 0) continue;
+    copy(h + slot, saved + lane * s.hidden, s.hidden);
+    copy(c + slot, saved + (s.lanes + lane) * s.hidden, s.hidden);
+  }
+}
+
+void finish_lanes(const Lstm& s, const Direction& d, const Layer& layer, const Lanes& lanes, const float* h,
+                  const float* c) {
+  const Control& control = *s.control;
+  float* saved = s.state.f32(lanes.replica) + d.position * 2 * s.lanes * s.hidden;
+  float* out = layer.out + lanes.replica * layer.out_stride + (d.reverse ? s.hidden : 0);
+  for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
+    for (int64_t t = control.length[lane]; t < s.frames; t++) clear(out + (t * s.lanes + lane) * s.width, s.hidden);
+    if (control.length[lane] == 0) continue;
+    const int64_t slot = ((d.reverse ? 0 : control.length[lane]) * s.lanes + lane) * s.hp;
+    copy(saved + lane * s.hidden, h + slot, s.hidden);
+    copy(saved + (s.lanes + lane) * s.hidden, c + slot, s.hidden);
+  }
+}
+
+int64_t longest(const Control& control, const Lanes& lanes) {
+  int64_t frames = 0;
+  for (int64_t lane = lanes.first; lane < lanes.last; lane++) frames = larger(frames, control.length[lane]);
+  return frames;
+}
+
+void recur(void* self, int64_t task, Worker&) {
+  const Layer& layer = *static_cast<const Layer*>(self);
+  const Lstm& s = *layer.lstm;
+  const Control& control = *s.control;
+  const Lanes lanes = lanes_of(s, task);
+  if (!control.active[lanes.replica]) return;
+  const Direction& d = s.direction[layer.index * s.directions + lanes.direction];
+  const int64_t n = 4 * s.hp, row = s.lanes * s.hp, count = lanes.last - lanes.first;
+  float* h = d.h + lanes.replica * (s.frames + 1) * row;
+  float* c = d.c + lanes.replica * (s.frames + 1) * row;
+  float* gates = d.gates + lanes.replica * s.frames * s.lanes * n;
+  float* tanh_c = d.tanh_c + lanes.replica * s.frames * row;
+  float* out = layer.out + lanes.replica * layer.out_stride + (d.reverse ? s.hidden : 0);
+  const float* scale = layer.scale ? layer.scale + lanes.replica * s.frames * s.lanes * s.width : nullptr;
+  const float* packed = d.packed_hh + lanes.replica * packed_size(s.hidden, n);
+  start_lanes(s, d, lanes, h, c);
+  const int64_t frames = longest(control, lanes);
+  for (int64_t step = 0; step < frames; step++) {
+    const int64_t t = d.reverse ? frames - 1 - step : step;
+    const int64_t before = (d.reverse ? t + 1 : t) * row, now = (d.reverse ? t : t + 1) * row;
+    multiply_rows(count, n, s.hidden, h + before + lanes.first * s.hp, s.hp, packed, Start::output, nullptr,
+                  gates + (t * s.lanes + lanes.first) * n, n);
+    for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
+      if (t >= control.length[lane]) continue;
+      const int64_t at = lane * s.hp, frame = t * s.lanes + lane;
+      cell_forward(gates + frame * n, s.hp, c + before + at, c + now + at, tanh_c + frame * s.hp, h + now + at);
+      float* y = out + frame * s.width;
+      if (!scale) {
+        copy(y, h + now + at, s.hidden);
+        continue;
+      }
+      const float* factor = scale + frame * s.width + (d.reverse ? s.hidden : 0);
+      for (int64_t u = 0; u < s.hidden; u += W) {
+        const int left = static_cast<int>(smaller(W, s.hidden - u));
+        store_n(y + u, load_n(h + now + at + u, left) * load_n(factor + u, left), left);
+      }
+    }
+  }
+  finish_lanes(s, d, layer, lanes, h, c);
+}
+
+// ---- backward ----
+
+struct LayerBackward;
+
+struct LstmBackward {
+  Lstm* forward;
+  Tensor dx, dy;
+  LayerBackward* layer;  // [layers]
+};
+
+struct LayerBackward {
+  LstmBackward* lstm;
+  Layer* layer;
+  const float* dy;  // [T,B,width]
+  int64_t dy_stride;
+  float* dx;        // [T,B,input], or null
+  int64_t dx_stride;
+  float *packed_ih, *packed_hh;  // [direction][replica]
+};
+
+void pack_backward(void* self, int64_t task, Worker&) {
+  LayerBackward& b = *static_cast<LayerBackward*>(self);
+  const Layer& layer = *b.layer;
+  const Lstm& s = *layer.lstm;
+  const int64_t k = 4 * s.hp, replicas = s.control->replicas;
+  const int64_t groups = divide_up(divide_up(layer.input, kPanel), kPanelBlock) + 1;
+  const int64_t group = task % groups, replica = task / groups % replicas, direction = task / (groups * replicas);
+  if (!s.control->active[replica]) return;
+  const Direction& d = s.direction[layer.index * s.directions + direction];
+  const int64_t copy_index = direction * replicas + replica;
+  if (group == groups - 1) {
+    pack_plain(b.packed_hh + copy_index * packed_size(k, s.hidden), d.w_hh.f32(replica), s.hidden, s.hidden, k, s.rows,
+               0, divide_up(s.hidden, kPanel));
+  } else if (b.dx) {
+    const int64_t first = group * kPanelBlock, last = smaller(divide_up(layer.input, kPanel), first + kPanelBlock);
+    pack_plain(b.packed_ih + copy_index * packed_size(k, layer.input), d.w_ih.f32(replica), layer.input, layer.input, k,
+               s.rows, first, last);
+  }
+}
+
+void recur_backward(void* self, int64_t task, Worker& worker) {
+  const LayerBackward& b = *static_cast<const LayerBackward*>(self);
+  const Layer& layer = *b.layer;
+  const Lstm& s = *layer.lstm;
+  const Control& control = *s.control;
+  const Lanes lanes = lanes_of(s, task);
+  if (!control.active[lanes.replica]) return;
+  const Direction& d = s.direction[layer.index * s.directions + lanes.direction];
+  const int64_t n = 4 * s.hp, row = s.lanes * s.hp, count = lanes.last - lanes.first;
+  const float* c = d.c + lanes.replica * (s.frames + 1) * row;
+  float* gates = d.gates + lanes.replica * s.frames * s.lanes * n;
+  const float* tanh_c = d.tanh_c + lanes.replica * s.frames * row;
+  const float* dy = b.dy + lanes.replica * b.dy_stride + (d.reverse ? s.hidden : 0);
+  const float* packed = b.packed_hh + (lanes.direction * control.replicas + lanes.replica) * packed_size(n, s.hidden);
+  float *dh = worker.scratch, *dc = dh + count * s.hp;
+  clear(dh, 2 * count * s.hp);
+  const int64_t frames = longest(control, lanes);
+  for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
+    for (int64_t t = control.length[lane]; t < control.frames; t++) clear(gates + (t * s.lanes + lane) * n, n);
+  }
+  for (int64_t step = 0; step < frames; step++) {
+    const int64_t t = d.reverse ? step : frames - 1 - step;
+    const int64_t before = (d.reverse ? t + 1 : t) * row;
+    for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
+      if (t >= control.length[lane]) {  // a reverse lane that is over must not hand its gradient on
+        clear(dh + (lane - lanes.first) * s.hp, s.hp);
+        clear(dc + (lane - lanes.first) * s.hp, s.hp);
+        continue;
+      }
+      const int64_t frame = t * s.lanes + lane, at = (lane - lanes.first) * s.hp;
+      cell_backward(gates + frame * n, s.hp, s.hidden, c + before + lane * s.hp, tanh_c + frame * s.hp,
+                    dy + frame * s.width, dh + at, dc + at);
+    }
+    if (step == frames - 1) break;
+    multiply_rows(count, s.hidden, n, gates + (t * s.lanes + lanes.first) * n, n, packed, Start::zero, nullptr, dh,
+                  s.hp);
+  }
+}
+
+void multiply_input_backward(void* self, int64_t task, Worker&) {
+  const LayerBackward& b = *static_cast<const LayerBackward*>(self);
+  const Layer& layer = *b.layer;
+  const Lstm& s = *layer.lstm;
+  const int64_t blocks = divide_up(s.frames * s.lanes, kRowBlock);
+  const int64_t replica = task / blocks, first = task % blocks * kRowBlock;
+  const int64_t rows = smaller(kRowBlock, s.control->frames * s.lanes - first), k = 4 * s.hp;
+  if (rows <= 0 || !s.control->active[replica]) return;
+  float* dx = b.dx + replica * b.dx_stride + first * layer.input;
+  for (int64_t direction = 0; direction < s.directions; direction++) {
+    const Direction& d = s.direction[layer.index * s.directions + direction];
+    multiply_rows(rows, layer.input, k, d.gates + (replica * s.frames * s.lanes + first) * k, k,
+                  b.packed_ih + (direction * s.control->replicas + replica) * packed_size(k, layer.input),
+                  direction ? Start::output : Start::zero, nullptr, dx, layer.input);
+  }
+  if (layer.index == 0) return;
+  const Layer& below = s.layer[layer.index - 1];
+  if (!below.scale) return;
+  const float* scale = below.scale + (replica * s.frames * s.lanes + first) * layer.input;
+  for (int64_t i = 0; i < rows * layer.input; i += W) {
+    const int left = static_cast<int>(smaller(W, rows * layer.input - i));
+    store_n(dx + i, load_n(dx + i, left) * load_n(scale + i, left), left);
+  }
+}
+
+void plan_layers(Plan& plan, const Call& call, Lstm* s) {
+  const int64_t replicas = plan.control.replicas, rows = s->frames * s->lanes, n = 4 * s->hp;
+  for (int64_t l = 0; l < s->layers; l++) {
+    Layer& layer = s->layer[l];
+    const bool last = l == s->layers - 1;
+    layer.lstm = s;
+    layer.index = l;
+    layer.input = l ? s->width : s->x.dims[2];
+    layer.in = l ? s->layer[l - 1].out : s->x.f32();
+    layer.in_stride = l ? rows * s->width : s->x.stride;
+    layer.out = last ? s->y.f32() : plan.floats(replicas * rows * s->width);
+    layer.out_stride = last ? s->y.stride : rows * s->width;
+    if (!last && s->dropout > 0) layer.scale = plan.floats(replicas * rows * s->width);
+    for (int64_t i = 0; i < s->directions; i++) {
+      Direction& d = s->direction[l * s->directions + i];
+      d.layer = &layer;
+      d.position = l * s->directions + i;
+      d.reverse = i == 1;
+      const int64_t argument = 1 + 4 * d.position;
+      d.w_ih = call.input(argument, "weight_ih", Type::f32, 2, 4 * s->hidden, layer.input);
+      d.w_hh = call.input(argument + 1, "weight_hh", Type::f32, 2, 4 * s->hidden, s->hidden);
+      d.b_ih = call.input(argument + 2, "bias_ih", Type::f32, 1, 4 * s->hidden);
+      d.b_hh = call.input(argument + 3, "bias_hh", Type::f32, 1, 4 * s->hidden);
+      d.packed_ih = plan.floats(replicas * packed_size(layer.input, n));
+      d.packed_hh = plan.floats(replicas * packed_size(s->hidden, n));
+      d.bias = plan.floats(replicas * n);
+      d.gates = plan.floats(replicas * rows * n);
+      d.h = plan.floats(replicas * (rows + s->lanes) * s->hp);
+      d.c = plan.floats(replicas * (rows + s->lanes) * s->hp);
+      d.tanh_c = plan.floats(replicas * rows * s->hp);
+    }
+  }
+}
+
+// Lanes split so that every thread has work; more lanes a block reuse the weights better.
+int64_t lane_blocks(int64_t lanes, int64_t others, int64_t threads) {
+  const int64_t wanted = larger(divide_up(threads, others), divide_up(lanes, kMostLanes));
+  return smaller(lanes, wanted);
+}
+
+}  // namespace
+
+void plan_lstm(Plan& plan, const Call& call) {
+  Lstm* s = plan.make<Lstm>();
+  const Control& control = plan.control;
+  s->control = &control;
+  s->hidden = call.integer("hidden");
+  s->layers = call.integer("layers");
+  s->directions = call.integer("bidirectional", 0) ? 2 : 1;
+  s->dropout = call.number("dropout", 0);
+  s->site = static_cast<uint32_t>(call.integer("site", 0));
+  if (s->hidden < 1 || s->layers < 1) call.refuse("hidden and layers must be at least 1");
+  if (!(s->dropout >= 0 && s->dropout < 1)) call.refuse("dropout must lie in [0, 1)");
+  s->hp = padded_units(s->hidden);
+  s->width = s->directions * s->hidden;
+  s->frames = control.chunk;
+  s->lanes = control.lanes;
+  s->x = call.input(0, "x", Type::f32, 3, s->frames, s->lanes);
+  s->y = call.output(0, "y", Type::f32, 3, s->frames, s->lanes, s->width);
+  s->state = call.output(1, "state", Type::f32, 4, s->layers * s->directions, 2, s->lanes);
+  if (s->state.dims[3] != s->hidden) call.refuse("the state's last axis must be the hidden size");
+  if (s->y.replicas != control.replicas || s->state.replicas != control.replicas) {
+    call.refuse("y and state must have one copy a replica");
+  }
+  s->rows = static_cast<int32_t*>(plan.allocate(4 * s->hp * 4));
+  s->columns = static_cast<int32_t*>(plan.allocate(4 * s->hidden * 4));
+  map_gates(s->rows, s->hidden, s->hp);
+  map_rows(s->columns, s->hidden, s->hp);
+  s->layer = static_cast<Layer*>(plan.allocate(s->layers * static_cast<int64_t>(sizeof(Layer))));
+  s->direction = static_cast<Direction*>(
+      plan.allocate(s->layers * s->directions * static_cast<int64_t>(sizeof(Direction))));
+  s->blocks = lane_blocks(s->lanes, control.replicas * s->directions, plan.threads);
+  plan_layers(plan, call, s);
+
+  const int64_t replicas = control.replicas, panels = 4 * s->hp / kPanel;
+  for (int64_t i = 0; i < s->layers * s->directions; i++) {
+    const int64_t tasks = replicas * divide_up(panels, kPanelBlock);
+    i ? plan.beside(tasks, pack, &s->direction[i]) : plan.stage(tasks, pack, &s->direction[i]);
+  }
+  for (int64_t l = 0; l < s->layers; l++) {
+    for (int64_t i = 0; i < s->directions; i++) {
+      const int64_t tasks = replicas * divide_up(s->frames * s->lanes, kRowBlock);
+      Direction* d = &s->direction[l * s->directions + i];
+      i ? plan.beside(tasks, multiply_input, d) : plan.stage(tasks, multiply_input, d);
+    }
+    if (s->layer[l].scale) plan.beside(replicas * s->frames, scale_dropout, &s->layer[l]);
+    plan.stage(replicas * s->directions * s->blocks, recur, &s->layer[l]);
+  }
+  if (call.count("slot")) plan.keep(call.integer("slot"), s);
+  plan.kernel("lane-blocked recurrence");
+}
+
+void plan_lstm_backward(Plan& plan, const Call& call) {
+  LstmBackward* b = plan.make<LstmBackward>();
+  Lstm* s = static_cast<Lstm*>(plan.kept(call.integer("slot")));
+  b->forward = s;
+  b->dy = call.input(1, "dy", Type::f32, 3, s->frames, s->lanes, s->width);
+  if (call.has_output(0)) b->dx = call.output(0, "dx", Type::f32, 3, s->frames, s->lanes, s->x.dims[2]);
+  b->layer = static_cast<LayerBackward*>(plan.allocate(s->layers * static_cast<int64_t>(sizeof(LayerBackward))));
+  const int64_t replicas = plan.control.replicas, rows = s->frames * s->lanes, k = 4 * s->hp;
+  const int64_t directions = s->layers * s->directions;
+  WeightGradient* gradients =
+      static_cast<WeightGradient*>(plan.allocate(3 * directions * static_cast<int64_t>(sizeof(WeightGradient))));
+
+  for (int64_t l = s->layers - 1; l >= 0; l--) {
+    LayerBackward& layer = b->layer[l];
+    layer.lstm = b;
+    layer.layer = &s->layer[l];
+    const bool last = l == s->layers - 1;
+    layer.dy = last ? b->dy.f32() : b->layer[l + 1].dx;
+    layer.dy_stride = last ? b->dy.stride : rows * s->width;
+    const int64_t input = s->layer[l].input;
+    layer.dx = l ? plan.floats(replicas * rows * input) : b->dx.f32();
+    layer.dx_stride = l ? rows * input : b->dx.stride;
+    layer.packed_hh = plan.floats(s->directions * replicas * packed_size(k, s->hidden));
+    if (layer.dx) layer.packed_ih = plan.floats(s->directions * replicas * packed_size(k, input));
+    const int64_t tasks = s->directions * replicas * (divide_up(divide_up(input, kPanel), kPanelBlock) + 1);
+    last ? plan.stage(tasks, pack_backward, &layer) : plan.beside(tasks, pack_backward, &layer);
+  }
+  plan.scratch(2 * s->lanes * s->hp * static_cast<int64_t>(sizeof(float)));
+  for (int64_t l = s->layers - 1; l >= 0; l--) {
+    plan.stage(replicas * s->directions * s->blocks, recur_backward, &b->layer[l]);
+    if (b->layer[l].dx) plan.stage(replicas * divide_up(rows, kRowBlock), multiply_input_backward, &b->layer[l]);
+  }
+  for (int64_t i = 0; i < directions; i++) {
+    const Direction& d = s->direction[i];
+    const Layer& layer = *d.layer;
+    const int64_t argument = 1 + 4 * i, h_stride = (rows + s->lanes) * s->hp;
+    const auto out = [&](int64_t offset, int32_t rank, int64_t width) {
+      return call.has_output(argument + offset)
+                 ? call.output(argument + offset, "gradient", Type::f32, rank, 4 * s->hidden, width)
+                 : Tensor{};
+    };
+    const WeightGradient product = {4 * s->hidden, 0, s->columns, d.gates, rows * k, k, nullptr, 0, 0, {}, {}, 0,
+                                    nullptr, 0, 0, 0, nullptr};
+    WeightGradient* g = gradients + 3 * i;
+    g[0] = g[1] = g[2] = product;
+    g[0].n = g[0].ldb = layer.input;
+    g[0].b = layer.in;
+    g[0].b_stride = layer.in_stride;
+    g[0].out = out(0, 2, layer.input);
+    g[1].n = s->hidden;
+    g[1].ldb = s->hp;
+    g[1].b = d.reverse ? d.h + s->lanes * s->hp : d.h;
+    g[1].b_stride = h_stride;
+    g[1].out = out(1, 2, s->hidden);
+    g[2].n = 1;
+    g[2].out = out(2, 1, -1);
+    g[2].twin = out(3, 1, -1);
+  }
+  plan_weight_gradients(plan, gradients, 3 * directions, s->frames);
+  plan.kernel("lane-blocked recurrence, deferred weight gradients");
+}
+
+}  // namespace circumplex::CIRCUMPLEX_ISA

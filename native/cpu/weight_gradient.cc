@@ -1,0 +1,108 @@
+#include "cpu/weight_gradient.h"
+
+#include "cpu/cell.h"
+
+namespace circumplex::CIRCUMPLEX_ISA {
+namespace {
+
+constexpr int64_t kBlockColumns = 128;
+
+int64_t rows_now(const WeightGradient& g) {
+  return g.control->frames ? (g.control->frames + g.halo) * g.control->lanes : 0;
+}
+
+// The sums of a's columns over rows, added in order.
+void sum_rows(const WeightGradient& g, const float* a, int64_t rows, float* out) {
+  for (int64_t i = 0; i < g.m; i++) {
+    // Runs of neighbouring columns together: one pass over the rows serves W of them.
+    const int64_t column = g.columns ? g.columns[i] : i;
+    int64_t run = 1;
+    while (run < 4 * W && i + run < g.m && (g.columns ? g.columns[i + run] : i + run) == column + run) run++;
+    V sum[4] = {zero(), zero(), zero(), zero()};
+    const int full = static_cast<int>(divide_up(run, W));
+    for (int64_t row = 0; row < rows; row++) {
+      const float* from = a + row * g.lda + column;
+      for (int v = 0; v < full; v++) {
+        sum[v] = sum[v] + load_n(from + v * W, static_cast<int>(smaller(W, run - v * W)));
+      }
+    }
+    for (int v = 0; v < full; v++) store_n(out + i + v * W, sum[v], static_cast<int>(smaller(W, run - v * W)));
+    i += run - 1;
+  }
+}
+
+void multiply(void* self, int64_t task, Worker& worker) {
+  const WeightGradient& g = *static_cast<const WeightGradient*>(self);
+  const int64_t block = task % g.blocks, slab = task / g.blocks % g.slabs, replica = task / (g.blocks * g.slabs);
+  if (!g.control->active[replica]) return;
+  const int64_t all = rows_now(g), first = slab * kSlab;
+  if (first >= all && slab) return;
+  const int64_t rows = smaller(kSlab, all - first);
+  float* out = g.slabs == 1 ? g.out.f32(replica) : g.partial + (replica * g.slabs + slab) * g.m * g.n;
+  const float* a = g.a + replica * g.a_stride + first * g.lda;
+  if (!g.b) {
+    sum_rows(g, a, rows, out);
+    if (g.slabs == 1 && g.twin.data) copy(g.twin.f32(replica), out, g.m);
+    return;
+  }
+  const int64_t j = block * g.block_columns;
+  multiply_outer(g.m, smaller(g.block_columns, g.n - j), rows, a, g.lda, g.columns,
+                 g.b + replica * g.b_stride + first * g.ldb + j, g.ldb, Start::zero, out + j, g.n, worker.scratch);
+}
+
+// Adds the slabs' partial sums pairwise: gap 1, 2, 4, ...
+void add_slabs(void* self, int64_t task, Worker&) {
+  const WeightGradient& g = *static_cast<const WeightGradient*>(self);
+  const int64_t replica = task / g.m, row = task % g.m;
+  if (!g.control->active[replica]) return;
+  const int64_t slabs = larger(1, divide_up(rows_now(g), kSlab)), size = g.m * g.n;
+  float* partial = g.partial + replica * g.slabs * size + row * g.n;
+  for (int64_t gap = 1; gap < slabs; gap *= 2) {
+    for (int64_t s = 0; s + gap < slabs; s += 2 * gap) {
+      float* to = partial + s * size;
+      const float* from = partial + (s + gap) * size;
+      for (int64_t i = 0; i < g.n; i += W) {
+        const int left = static_cast<int>(smaller(W, g.n - i));
+        store_n(to + i, load_n(to + i, left) + load_n(from + i, left), left);
+      }
+    }
+  }
+  copy(g.out.f32(replica) + row * g.n, partial, g.n);
+  if (g.twin.data) copy(g.twin.f32(replica) + row * g.n, partial, g.n);
+}
+
+}  // namespace
+
+void plan_weight_gradients(Plan& plan, WeightGradient* gradients, int64_t count, int64_t frames) {
+  bool opened = false;
+  for (int64_t i = 0; i < count; i++) {
+    WeightGradient& g = gradients[i];
+    if (!g.out.data) continue;
+    g.control = &plan.control;
+    g.slabs = divide_up((frames + g.halo) * plan.control.lanes, kSlab);
+    g.block_columns = kBlockColumns;
+    g.blocks = g.b ? divide_up(g.n, g.block_columns) : 1;
+    if (g.slabs > 1) g.partial = plan.floats(plan.control.replicas * g.slabs * g.m * g.n);
+    plan.scratch(outer_scratch(smaller(g.n, g.block_columns)) * static_cast<int64_t>(sizeof(float)));
+    const int64_t tasks = plan.control.replicas * g.slabs * g.blocks;
+    if (opened) {
+      plan.beside(tasks, multiply, &g);
+    } else {
+      plan.stage(tasks, multiply, &g);
+    }
+    opened = true;
+  }
+  opened = false;
+  for (int64_t i = 0; i < count; i++) {
+    WeightGradient& g = gradients[i];
+    if (!g.out.data || g.slabs == 1) continue;
+    if (opened) {
+      plan.beside(plan.control.replicas * g.m, add_slabs, &g);
+    } else {
+      plan.stage(plan.control.replicas * g.m, add_slabs, &g);
+    }
+    opened = true;
+  }
+}
+
+}  // namespace circumplex::CIRCUMPLEX_ISA

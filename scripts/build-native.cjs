@@ -1,0 +1,102 @@
+'use strict';
+// Builds the addon with cmake-js, in a tree per variant below build/cmake, and puts it where node-gyp-build, node-gyp and
+// prebuildify look: build/Release/circumplex.node. Only what changed is rebuilt.
+//   CIRCUMPLEX_BUILD_TYPE  Release (default), RelWithDebInfo or Debug
+//   CIRCUMPLEX_TESTS       ON builds the C++ tests too
+//   CIRCUMPLEX_SANITIZE    address,undefined or thread
+//   CMAKE_TOOLCHAIN_FILE   for a cross build, with npm_config_arch or PREBUILD_ARCH
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
+const root = path.join(__dirname, '..');
+const { env } = process;
+const config = env.CIRCUMPLEX_BUILD_TYPE || 'Release';
+const arch = env.npm_config_arch || env.PREBUILD_ARCH || process.arch;
+const sanitize = env.CIRCUMPLEX_SANITIZE || '';
+const variant = [config, arch, ...sanitize.split(',')].filter(Boolean).join('-').toLowerCase();
+const work = path.join(root, 'build', 'cmake', variant);
+const target = path.join(root, 'build', 'Release', 'circumplex.node');
+
+function fail(message) {
+  console.error(`build:native: ${message}`);
+  process.exit(1);
+}
+
+function runs(command, args, input) {
+  return spawnSync(command, args, { input }).status === 0;
+}
+
+/** Names what is missing before CMake does so in fifty lines. */
+function checkTools() {
+  if (!runs('cmake', ['--version'])) {
+    fail('cmake was not found: install CMake 3.18 or newer (Debian, Ubuntu: apt-get install cmake)');
+  }
+  if (process.platform === 'win32' || env.CMAKE_TOOLCHAIN_FILE) return;
+  if (!runs('make', ['--version'])) fail('make was not found: install it (Debian, Ubuntu: apt-get install make)');
+  const compilers = env.CXX ? [env.CXX] : ['c++', 'g++', 'clang++'];
+  const probe = ['-std=c++20', '-fsyntax-only', '-x', 'c++', '-'];
+  if (!compilers.some((name) => runs(name, probe, '#include <span>\nstd::span<float> frames;\n'))) {
+    fail(
+      `no C++20 compiler was found (tried ${compilers.join(', ')}): install GCC 10, Clang 12 or newer ` +
+        '(Debian, Ubuntu: apt-get install g++), or set CXX',
+    );
+  }
+}
+
+function findCmakeJs() {
+  try {
+    return require.resolve('cmake-js/bin/cmake-js', { paths: [root] });
+  } catch {
+    return fail('cmake-js was not found: npm install --save-dev cmake-js@8 node-addon-api@8');
+  }
+}
+
+function cmakeJs(command, ...options) {
+  const common = ['-d', root, '-O', work, '-B', config, '--arch', arch, '--prefer-make'];
+  const result = spawnSync(process.execPath, [findCmakeJs(), command, ...common, ...options], {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  if (result.status === 0) return;
+  process.stderr.write(`${result.stdout}${result.stderr}`);
+  fail(`cmake-js ${command} failed (${config}, ${arch}); what it said is above`);
+}
+
+/** Runs this script again under flock(1), where there is one, so that two builds of a variant take turns. */
+function takeTurns() {
+  fs.mkdirSync(work, { recursive: true });
+  if (env.CIRCUMPLEX_BUILD_LOCKED || !runs('flock', ['--version'])) return;
+  const locked = spawnSync('flock', [`${work}.lock`, process.execPath, __filename], {
+    stdio: 'inherit',
+    env: { ...env, CIRCUMPLEX_BUILD_LOCKED: '1' },
+  });
+  process.exit(locked.status ?? 1);
+}
+
+/** Running processes keep the file they have mapped: the new one is renamed into its place. */
+function publish(built) {
+  if (fs.existsSync(target) && fs.readFileSync(target).equals(fs.readFileSync(built))) return 'unchanged';
+  fs.mkdirSync(path.dirname(target), { recursive: true });
+  const fresh = `${target}.${process.pid}`;
+  fs.copyFileSync(built, fresh);
+  fs.renameSync(fresh, target);
+  return 'built';
+}
+
+takeTurns();
+const started = Date.now();
+if (!fs.existsSync(path.join(work, 'CMakeCache.txt'))) checkTools();
+// `cmake-js build` alone would keep a stale cache when an option changes: configure first, always.
+cmakeJs(
+  'configure',
+  `--CDCIRCUMPLEX_TESTS=${env.CIRCUMPLEX_TESTS || 'OFF'}`,
+  ...(sanitize ? [`--CDCIRCUMPLEX_SANITIZE=${sanitize}`] : []),
+  ...(env.CMAKE_TOOLCHAIN_FILE ? [`--CDCMAKE_TOOLCHAIN_FILE=${env.CMAKE_TOOLCHAIN_FILE}`] : []),
+);
+cmakeJs('build', '--parallel', String(os.availableParallelism()));
+const state = publish(path.join(work, config, 'circumplex.node'));
+const seconds = ((Date.now() - started) / 1000).toFixed(1);
+console.log(`build:native: ${path.relative(root, target)} ${state} (${variant}, ${seconds} s)`);
