@@ -46,11 +46,18 @@ async function readVideo(directory: string, segment: Segment): Promise<Float32Ar
 /** 36 hexadecimal digits, most significant bit first. */
 async function readHash(directory: string, segment: Segment): Promise<Float32Array> {
   const frames = await readFrames(directory, 'visual', segment);
-  const bits = texts(frames, 'phash').flatMap((digits, row) => {
-    if (/^[0-9a-f]{36}$/i.test(digits)) return Array.from(digits, bitsOf).flat();
-    throw dataError(`${frames.path}, line ${frames.lines[row]}`, `phash is "${digits}", not 36 hexadecimal digits`);
-  });
-  return Float32Array.from(bits);
+  const bits = new Float32Array(segment.length * MODALITIES.phash.size);
+  let i = 0;
+  for (const [row, digits] of texts(frames, 'phash').entries()) {
+    if (!/^[0-9a-f]{36}$/i.test(digits)) {
+      throw dataError(`${frames.path}, line ${frames.lines[row]}`, `phash is "${digits}", not 36 hexadecimal digits`);
+    }
+    for (const digit of digits) {
+      const value = Number.parseInt(digit, 16);
+      for (let bit = 3; bit >= 0; bit--) bits[i++] = (value >> bit) & 1;
+    }
+  }
+  return bits;
 }
 
 /** 1 while music plays, 1 while it plays in the foreground. */
@@ -91,11 +98,6 @@ function crop(film: Uint8Array, { start, length }: Segment): Uint8Array {
 /** Levels span decades; the floor keeps silence and still pictures finite. */
 function decades(value: number): number {
   return Math.log10(value + 1e-4);
-}
-
-function bitsOf(digit: string): number[] {
-  const value = Number.parseInt(digit, 16);
-  return [value >> 3, (value >> 2) & 1, (value >> 1) & 1, value & 1];
 }
 
 /** Columns `[time]` to rows `[time, columns]`. */

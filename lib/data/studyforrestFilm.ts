@@ -52,7 +52,8 @@ export function numbers(annotation: Annotation, name: string): Float64Array {
 }
 
 /**
- * 1 for each frame of the film that one of the chosen episodes covers, start <= t < end.
+ * 1 for each frame of the film that one of the chosen episodes covers, start <= t < end. (One line of speech ends before
+ * it starts, in the published table: it covers none.)
  *
  * @param annotation has columns start and end, or onset and duration, seconds of the film
  * @param chosen which rows count
@@ -64,7 +65,7 @@ export function cover(annotation: Annotation, chosen: (row: number) => boolean):
   for (let row = 0; row < annotation.rows.length; row++) {
     const start = starts![row]!;
     const end = named[1] === 'end' ? seconds![row]! : start + seconds![row]!;
-    if (!(start >= 0 && end >= start)) {
+    if (!(start >= 0 && end >= 0)) {
       throw dataError(`${annotation.path}, line ${annotation.lines[row]}`, `an episode from ${start} to ${end} s`);
     }
     if (chosen(row)) covered.fill(1, Math.round(start * RATE), Math.round(end * RATE));

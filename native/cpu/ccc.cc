@@ -1,7 +1,7 @@
 // Concordance (Lin 1989) as a loss: 1 - C, C = 2 cov / S, S = var_y + var_t + (mean_y - mean_t)^2, moments with 1/N over
 // the valid, labelled frames of the chunk, all lanes together (pooled) or lane by lane. The loss is the mean over the
 // terms (a target, of a lane or of all) that have two frames and a gold standard that moves.
-//   dC/dy_i = 2 / (N S) ((t_i - mean_t) - C (y_i - mean_y)).
+//   dC/dy_i = 2 / (N S) ((t_i - mean_t) - C (y_i - mean_t)).
 
 #include "cpu/rows.h"
 
@@ -106,7 +106,7 @@ void differentiate(void* self, int64_t task, Worker&) {
       double gradient = 0;
       if (valid && t == t && s[kUsed] != 0 && terms > 0) {
         const double gap = s[kMeanY] - s[kMeanT], spread = s[kVarY] + s[kVarT] + gap * gap;
-        const double slope = 2 / (s[kCount] * spread) * ((t - s[kMeanT]) - s[kCcc] * (y - s[kMeanY]));
+        const double slope = 2 / (s[kCount] * spread) * ((t - s[kMeanT]) - s[kCcc] * (y - s[kMeanT]));
         gradient = -c.weight / terms * slope;
       }
       c.dy.f32(block.replica)[at] = static_cast<float>(gradient);

@@ -70,7 +70,7 @@ describe('readDataset', () => {
     const data = await readSmall((json) => {
       json.modalities = { audio: { size: 2 }, constructor: { size: 1 } };
       for (const { files } of json.sequences) {
-        files.constructor = files.video;
+        Object.assign(files, { constructor: files.video });
         delete files.video;
       }
     });
@@ -270,13 +270,15 @@ describe('readDataset refuses', () => {
     });
   });
 
-  it('a path that is a folder, as a file error', async () => {
-    const root = await folder();
-    await lay(root, description(), { ...arrays(), 'audio/train_1.npy/x': '' } as Files).catch(() => {});
-    const files = arrays();
+  it('a folder in place of an array, as a file error', async () => {
+    const [root, files] = [await folder(), arrays()];
     delete files['audio/train_1.npy'];
-    await mkdir(join(root, 'audio/train_1.npy'), { recursive: true }).catch(() => {});
-    await expect(readDataset(root)).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_(FILE|DATA)$/) });
+    await lay(root, description(), files);
+    await mkdir(join(root, 'audio/train_1.npy'));
+    await expect(readDataset(root)).rejects.toMatchObject({
+      code: 'ERR_FILE',
+      message: expect.stringMatching(/^sequence train_1, audio: Cannot read .*EISDIR/),
+    });
   });
 });
 

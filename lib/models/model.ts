@@ -1,0 +1,191 @@
+import { CircumplexError } from '../errors.ts';
+import type { ParameterSpec } from '../graph/graph.ts';
+import type { WindowScore } from '../ops/attentive_lstm.ts';
+
+/** One network of the model: an LSTM over one or more modalities, side by side, with a linear head. */
+export interface Stream {
+  name: string;
+  /** Modalities whose features are concatenated, in this order. */
+  inputs: string[];
+  hidden: number;
+  layers: number;
+  bidirectional: boolean;
+  /** Frames of the attention window; null: the frame itself is the input. */
+  window: number | null;
+  /** How the window is weighted. */
+  attention: WindowScore;
+}
+
+/**
+ * How the streams' predictions become one: `attention` (softmax over streams for each dimension, scored by their states),
+ * `static` (the same without the states), `mean`, `olb` (one weight a stream), `olb-per-dimension`, `hlb` (linear over
+ * the states), `none` (a single stream).
+ */
+export const FUSIONS = ['none', 'attention', 'olb', 'olb-per-dimension', 'hlb', 'static', 'mean'] as const;
+export type Fusion = (typeof FUSIONS)[number];
+
+/** A model as plain data: what a checkpoint stores and a graph is built from. */
+export interface Model {
+  streams: Stream[];
+  fusion: Fusion;
+  /** A trained bias in the fusion: attention, olb-per-dimension (default on) and hlb can have one. */
+  fusionBias?: boolean;
+}
+
+/** Features of each modality. */
+export type Sizes = Record<string, number>;
+
+const NAME = /^[A-Za-z][A-Za-z0-9._-]*$/;
+const SCORES: readonly WindowScore[] = ['gdp', 'uniform', 'static'];
+
+/** A stream with the defaults filled in: two layers of 128, unidirectional, no window. */
+export function stream(options: Partial<Stream> & { name: string }): Stream {
+  return {
+    inputs: [options.name],
+    hidden: 128,
+    layers: 2,
+    bidirectional: false,
+    window: null,
+    attention: 'gdp',
+    ...options,
+  };
+}
+
+/**
+ * Checks a model against the modalities at hand.
+ *
+ * @throws CircumplexError ERR_CONFIG naming the stream and the field.
+ */
+export function checkModel(model: Model, sizes: Sizes): void {
+  const refuse = (message: string): never => {
+    throw new CircumplexError('ERR_CONFIG', `model: ${message}`);
+  };
+  if (!Array.isArray(model.streams) || model.streams.length === 0) refuse('at least one stream is needed');
+  if (!FUSIONS.includes(model.fusion)) refuse(`unknown fusion '${model.fusion}': one of ${FUSIONS.join(', ')}`);
+  if (model.fusion === 'none' && model.streams.length > 1) {
+    refuse(`${model.streams.length} streams need a fusion: one of ${FUSIONS.slice(1).join(', ')}`);
+  }
+  const names = new Set<string>();
+  for (const s of model.streams) {
+    const where = `stream '${s.name}'`;
+    if (!NAME.test(s.name)) refuse(`${where}: a name is a letter, then letters, digits, '.', '_' or '-'`);
+    if (names.has(s.name)) refuse(`${where} appears twice`);
+    names.add(s.name);
+    if (!Array.isArray(s.inputs) || s.inputs.length === 0) refuse(`${where} has no inputs`);
+    for (const input of s.inputs) {
+      if (!(input in sizes)) {
+        refuse(`${where}: no modality '${input}' in the data; there is ${Object.keys(sizes).join(', ')}`);
+      }
+    }
+    for (const field of ['hidden', 'layers'] as const) {
+      if (!Number.isInteger(s[field]) || s[field] < 1) refuse(`${where}: ${field} must be a positive integer, not ${s[field]}`);
+    }
+    if (s.window !== null && (!Number.isInteger(s.window) || s.window < 1)) {
+      refuse(`${where}: window must be a positive number of frames, not ${s.window}`);
+    }
+    if (!SCORES.includes(s.attention)) refuse(`${where}: attention must be one of ${SCORES.join(', ')}, not '${s.attention}'`);
+    if (s.window !== null && s.bidirectional) {
+      refuse(`${where}: an attention window is queried by the state of the frame before, so the stream cannot be bidirectional`);
+    }
+  }
+}
+
+/** Values of a stream's top state: a bidirectional stream counts twice, forward first. */
+export function streamWidth(s: Stream): number {
+  return s.hidden * (s.bidirectional ? 2 : 1);
+}
+
+/** Features of a stream's input. */
+export function streamInput(s: Stream, sizes: Sizes): number {
+  return s.inputs.reduce((sum, input) => sum + (sizes[input] as number), 0);
+}
+
+function spec(name: string, dims: number[], bound: number | null, options: Partial<ParameterSpec> = {}): ParameterSpec {
+  const initial = bound === null ? ({ kind: 'zeros' } as const) : ({ kind: 'uniform', bound } as const);
+  return { name, dims, initial, trainable: true, bypassed: false, ...options };
+}
+
+/**
+ * The tensors of a stream, named and shaped as in a checkpoint, drawn as PyTorch's nn.LSTM and nn.Linear draw theirs.
+ * Wa is uniform in +-1/sqrt(embedding); a static window's logits start at 0.
+ */
+export function streamParameters(s: Stream, outputs: number, sizes: Sizes): ParameterSpec[] {
+  const prefix = `streams.${s.name}`;
+  const input = streamInput(s, sizes);
+  const width = streamWidth(s);
+  const bound = 1 / Math.sqrt(s.hidden);
+  const specs: ParameterSpec[] = [];
+  for (let layer = 0; layer < s.layers; layer++) {
+    for (const direction of s.bidirectional ? ['', '_reverse'] : ['']) {
+      const suffix = `_l${layer}${direction}`;
+      specs.push(
+        spec(`${prefix}.lstm.weight_ih${suffix}`, [4 * s.hidden, layer ? width : input], bound),
+        spec(`${prefix}.lstm.weight_hh${suffix}`, [4 * s.hidden, s.hidden], bound),
+        spec(`${prefix}.lstm.bias_ih${suffix}`, [4 * s.hidden], bound),
+        spec(`${prefix}.lstm.bias_hh${suffix}`, [4 * s.hidden], bound),
+      );
+    }
+  }
+  specs.push(
+    spec(`${prefix}.head.weight`, [outputs, width], 1 / Math.sqrt(width)),
+    spec(`${prefix}.head.bias`, [outputs], 1 / Math.sqrt(width)),
+  );
+  if (s.window !== null && s.attention === 'gdp') {
+    specs.push(spec(`${prefix}.attention.weight`, [s.hidden, input], 1 / Math.sqrt(input), { bypassed: true }));
+  }
+  if (s.window !== null && s.attention === 'static') {
+    specs.push(spec(`${prefix}.window.weight`, [s.window], null, { bypassed: true }));
+  }
+  return specs;
+}
+
+/** Whether the fusion has a trained bias. */
+export function hasFusionBias(model: Model): boolean {
+  return model.fusionBias ?? model.fusion === 'olb-per-dimension';
+}
+
+/** The fusion's tensors: uniform in +-1/sqrt(fan-in), static logits 0. */
+export function fusionParameters(model: Model, outputs: number): ParameterSpec[] {
+  const n = model.streams.length;
+  const context = model.streams.reduce((sum, s) => sum + streamWidth(s), 0);
+  const bias = hasFusionBias(model);
+  switch (model.fusion) {
+    case 'none':
+    case 'mean':
+      return [];
+    case 'attention':
+      return [
+        spec('fusion.weight', [outputs, context, n], 1 / Math.sqrt(context)),
+        ...(bias ? [spec('fusion.bias', [outputs, n], null)] : []),
+      ];
+    case 'static':
+      return [spec('fusion.weight', [outputs, n], null)];
+    case 'olb':
+      return [spec('fusion.weight', [n], 1 / Math.sqrt(n))];
+    case 'olb-per-dimension':
+      return [
+        spec('fusion.weight', [outputs, n], 1 / Math.sqrt(n)),
+        ...(bias ? [spec('fusion.bias', [outputs], 1 / Math.sqrt(n))] : []),
+      ];
+    case 'hlb':
+      return [
+        spec('fusion.weight', [outputs, context], 1 / Math.sqrt(context)),
+        ...(bias ? [spec('fusion.bias', [outputs], 1 / Math.sqrt(context))] : []),
+      ];
+  }
+}
+
+/** Every tensor of a model, in the order of the checkpoint. */
+export function modelParameters(model: Model, outputs: number, sizes: Sizes): ParameterSpec[] {
+  return [
+    ...model.streams.flatMap((s) => streamParameters(s, outputs, sizes)),
+    ...fusionParameters(model, outputs),
+  ];
+}
+
+/** Frames that a prediction looks ahead of the frame it is for; Infinity for a bidirectional stream. */
+export function lookAhead(model: Model): number {
+  return Math.max(
+    ...model.streams.map((s) => (s.bidirectional ? Infinity : s.window === null ? 0 : s.window - 1 - Math.floor(s.window / 2))),
+  );
+}

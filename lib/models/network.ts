@@ -1,0 +1,148 @@
+import type { Columns } from '../graph/columns.ts';
+import type { Graph, ParameterSpec, Value } from '../graph/graph.ts';
+import { nameKey } from '../graph/philox.ts';
+import { attentiveLstm, windowReach } from '../ops/attentive_lstm.ts';
+import { anyValid, concat } from '../ops/concat.ts';
+import { dimensionFusion } from '../ops/dimension_fusion.ts';
+import { gather } from '../ops/gather.ts';
+import { linear } from '../ops/linear.ts';
+import { type LstmWeights, lstm } from '../ops/lstm.ts';
+import { streamMix } from '../ops/stream_mix.ts';
+import { fusionParameters, hasFusionBias, type Model, type Sizes, type Stream, streamParameters } from './model.ts';
+
+/** What a stream gives to the fusion and to whoever looks at it. */
+export interface StreamOutputs {
+  /** The top layer's state [time, lane, width]. */
+  h: Value;
+  /** The head's prediction [time, lane, output]. */
+  y: Value;
+  /** [time, lane]: 0 where all of its inputs are missing. */
+  valid: Value;
+  /** The window's weights [time, lane, window], or null without a window. */
+  attention: Value | null;
+}
+
+export interface NetworkOptions {
+  outputs: number;
+  sizes: Sizes;
+  /** Between the layers, in training; 0 in evaluation. */
+  dropout: number;
+  trainable: boolean;
+}
+
+type Halo = { left: number; right: number };
+
+/** The stream's LSTM and head (design: DLSTM, with embedding attention where it has a window). */
+export function buildStream(graph: Graph, columns: Columns, s: Stream, options: NetworkOptions): StreamOutputs {
+  const parameter = parameters(graph, streamParameters(s, options.outputs, options.sizes), options.trainable);
+  const prefix = `streams.${s.name}`;
+  const weights = lstmWeights(parameter, s);
+  const { hidden, layers } = s;
+  const recurrence = { hidden, layers, dropout: options.dropout, site: (nameKey(prefix) & 0xffffff) << 4 };
+  const head = (h: Value) => linear(graph, h, parameter(`${prefix}.head.weight`), parameter(`${prefix}.head.bias`));
+  if (s.window === null) {
+    const { values, valid } = streamFrames(graph, columns, s, { left: 0, right: 0 });
+    const { y: h } = lstm(graph, values, weights, { ...recurrence, bidirectional: s.bidirectional });
+    return { h, y: head(h), valid, attention: null };
+  }
+  const reach = windowReach(s.window);
+  const { values, valid } = streamFrames(graph, columns, s, reach);
+  const score =
+    s.attention === 'gdp'
+      ? parameter(`${prefix}.attention.weight`)
+      : s.attention === 'static'
+        ? parameter(`${prefix}.window.weight`)
+        : null;
+  const { y: h, attention } = attentiveLstm(graph, values, valid, score, weights, {
+    ...recurrence,
+    ...reach,
+    attention: s.attention,
+  });
+  const now = streamFrames(graph, columns, s, { left: 0, right: 0 }).valid;
+  return { h, y: head(h), valid: now, attention };
+}
+
+/** The mask of a stream's frames, for a fusion whose streams are read from columns. */
+export function streamValid(graph: Graph, columns: Columns, s: Stream): Value {
+  return streamFrames(graph, columns, s, { left: 0, right: 0 }).valid;
+}
+
+export interface FusionOutputs {
+  /** The model's prediction [time, lane, output]. */
+  z: Value;
+  /** The streams' weights [time, lane, output, stream], or null for a fusion without. */
+  weights: Value | null;
+}
+
+/** Fuses the streams' predictions as `model.fusion` says. */
+export function buildFusion(graph: Graph, model: Model, streams: StreamOutputs[], outputs: number): FusionOutputs {
+  const [first] = streams as [StreamOutputs];
+  const parameter = parameters(graph, fusionParameters(model, outputs), true);
+  const predictions = streams.map((s) => s.y);
+  const valid = streams.map((s) => s.valid);
+  const bias = hasFusionBias(model);
+  const context = () => concat(graph, streams.map((s) => s.h));
+  const fuse = (inputs: { context: Value | null; weight: Value | null; bias: Value | null }) => {
+    const { z, attention } = dimensionFusion(graph, { ...inputs, predictions, valid });
+    return { z, weights: attention };
+  };
+  switch (model.fusion) {
+    case 'none':
+      return { z: first.y, weights: null };
+    case 'attention':
+      return fuse({ context: context(), weight: parameter('fusion.weight'), bias: bias ? parameter('fusion.bias') : null });
+    case 'static':
+      return fuse({ context: null, weight: null, bias: parameter('fusion.weight') });
+    case 'mean':
+      return fuse({ context: null, weight: null, bias: null });
+    case 'olb':
+    case 'olb-per-dimension': {
+      const z = streamMix(graph, parameter('fusion.weight'), bias ? parameter('fusion.bias') : null, predictions);
+      return { z, weights: null };
+    }
+    case 'hlb': {
+      const z = linear(graph, context(), parameter('fusion.weight'), bias ? parameter('fusion.bias') : null);
+      return { z, weights: null };
+    }
+  }
+}
+
+function streamFrames(graph: Graph, columns: Columns, s: Stream, halo: Halo): { values: Value; valid: Value } {
+  const parts = s.inputs.map((input) => gatherOnce(graph, columns, input, halo));
+  const [first] = parts as [{ values: Value; valid: Value }];
+  if (parts.length === 1) return first;
+  return { values: concat(graph, parts.map((p) => p.values)), valid: anyValid(graph, parts.map((p) => p.valid)) };
+}
+
+const gathered = new WeakMap<Graph, Map<string, { values: Value; valid: Value }>>();
+
+/** Streams that read the same modality with the same halo share one buffer. */
+function gatherOnce(graph: Graph, columns: Columns, input: string, halo: Halo): { values: Value; valid: Value } {
+  const known = gathered.get(graph) ?? new Map<string, { values: Value; valid: Value }>();
+  gathered.set(graph, known);
+  const key = `${input} ${halo.left} ${halo.right}`;
+  const value = known.get(key) ?? gather(graph, columns, input, halo);
+  known.set(key, value);
+  return value;
+}
+
+function lstmWeights(parameter: (name: string) => Value, s: Stream): LstmWeights[] {
+  const list: LstmWeights[] = [];
+  for (let layer = 0; layer < s.layers; layer++) {
+    for (const direction of s.bidirectional ? ['', '_reverse'] : ['']) {
+      const named = (tensor: string) => parameter(`streams.${s.name}.lstm.${tensor}_l${layer}${direction}`);
+      list.push({
+        weightIh: named('weight_ih'),
+        weightHh: named('weight_hh'),
+        biasIh: named('bias_ih'),
+        biasHh: named('bias_hh'),
+      });
+    }
+  }
+  return list;
+}
+
+function parameters(graph: Graph, specs: ParameterSpec[], trainable: boolean): (name: string) => Value {
+  const values = new Map(specs.map((s) => [s.name, graph.parameter({ ...s, trainable })]));
+  return (name) => values.get(name) as Value;
+}

@@ -1,0 +1,145 @@
+import { type Dataset, delayFrames, delayPredictions, interpolate, type Sequence } from '../data/index.ts';
+import { CircumplexError } from '../errors.ts';
+import { Device, type DeviceOptions } from '../graph/device.ts';
+import { Store } from '../graph/store.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { Evaluator, OUTPUT } from './evaluator.ts';
+import { checkModel, type Model, modelParameters } from './model.ts';
+import { featureColumns, type Preprocessing, preprocess, sizesOfDataset } from './preprocessing.ts';
+
+/** The predicted curves of one sequence, at the data's own rate. */
+export interface Prediction {
+  sequence: string;
+  rate: number;
+  targets: string[];
+  /** [frame, target] */
+  values: Float64Array;
+  traces: Traces | null;
+}
+
+/** What a model looked at, at the rate at which it predicts (the data's, divided by `decimate`). */
+export interface Traces {
+  rate: number;
+  streams: string[];
+  /** [frame, target, stream]: the fusion's weights, or null for a fusion without. */
+  fusion: Float32Array | null;
+  /** By stream: [frame, window]. */
+  windows: Record<string, { left: number; window: number; weights: Float32Array }>;
+}
+
+export interface PredictOptions extends DeviceOptions {
+  /** Also return the attention's weights. */
+  traces?: boolean;
+  signal?: AbortSignal;
+}
+
+/**
+ * Predicts sequences of a data set from a checkpoint: whole sequences from zero state. Decimated models are interpolated
+ * back to the data's clock, delayed ones are put back to where gold is.
+ *
+ * @throws CircumplexError ERR_CHECKPOINT when the data lacks a modality of the model or has another rate.
+ */
+export async function predict(
+  checkpoint: Checkpoint,
+  dataset: Dataset,
+  sequences: readonly Sequence[] = dataset.sequences,
+  options: PredictOptions = {},
+): Promise<Prediction[]> {
+  checkRate(checkpoint, dataset);
+  const { model, targets } = checkpoint;
+  const prepared = preprocess(onlyInputs(dataset, model), preprocessingOf(checkpoint), sequences);
+  const sizes = sizesOfDataset(prepared);
+  checkModel(model, sizes);
+  using device = new Device(options);
+  using columns = featureColumns(prepared, checkpoint.normaliser, Object.keys(sizes));
+  using store = storeOf(checkpoint, targets.length, sizes);
+  const settings = { model, outputs: targets.length, sizes, replicas: 1, traces: options.traces ?? false };
+  using evaluator = new Evaluator(device, columns, settings, () => store);
+  await evaluator.run(
+    prepared.sequences.map((_, i) => i),
+    undefined,
+    options.signal,
+  );
+  return sequences.map((s, i) => ({
+    sequence: s.id,
+    rate: dataset.rate,
+    targets,
+    values: toLabelClock(columns.read(OUTPUT.prediction, i), checkpoint, prepared.rate, s.length),
+    traces: options.traces ? readTraces(columns, i, model, prepared.rate) : null,
+  }));
+}
+
+/** The mean of several predictions of the same sequences, curve by curve. */
+export function meanPrediction(predictions: readonly Prediction[][]): Prediction[] {
+  const [first] = predictions as [Prediction[]];
+  return first.map((p, i) => ({
+    ...p,
+    traces: null,
+    values: p.values.map((_, k) => {
+      let sum = 0;
+      for (const other of predictions) sum += (other[i] as Prediction).values[k] as number;
+      return sum / predictions.length;
+    }),
+  }));
+}
+
+/** Model-rate outputs [frame, target] to the data's clock, at the place of gold. */
+export function toLabelClock(
+  values: Float32Array,
+  { targets, delay, ...checkpoint }: Pick<Checkpoint, 'targets' | 'delay' | 'preprocessing'>,
+  rate: number,
+  length: number,
+): Float64Array {
+  const frames = delayFrames(delay, targets, rate);
+  const delayed = frames.every((d) => d === 0) ? values : delayPredictions(values, frames);
+  return interpolate(delayed, targets.length, preprocessingOf(checkpoint).decimate ?? 1, length);
+}
+
+/** A one-replica store that holds a checkpoint's tensors. */
+export function storeOf(checkpoint: Checkpoint, outputs: number, sizes: Record<string, number>): Store {
+  const store = new Store(modelParameters(checkpoint.model, outputs, sizes), 1);
+  for (const { spec } of store.segments) store.write(spec.name, 0, checkpoint.tensors.get(spec.name) as Float32Array);
+  return store;
+}
+
+export function preprocessingOf(checkpoint: Pick<Checkpoint, 'preprocessing'>): Preprocessing {
+  return (checkpoint.preprocessing ?? {}) as Preprocessing;
+}
+
+/** The data set with the model's modalities alone. */
+export function onlyInputs(dataset: Dataset, model: Model): Dataset {
+  const inputs = new Set(model.streams.flatMap((s) => s.inputs));
+  for (const input of inputs) {
+    if (!(input in dataset.modalities)) {
+      const there = Object.keys(dataset.modalities).join(', ');
+      throw new CircumplexError('ERR_CHECKPOINT', `the model needs modality '${input}'; the data has ${there}`);
+    }
+  }
+  const modalities = Object.fromEntries(Object.entries(dataset.modalities).filter(([name]) => inputs.has(name)));
+  return { ...dataset, modalities };
+}
+
+function checkRate(checkpoint: Checkpoint, dataset: Dataset): void {
+  if (Math.abs(checkpoint.rate - dataset.rate) > 1e-9 * dataset.rate) {
+    throw new CircumplexError(
+      'ERR_CHECKPOINT',
+      `the model was trained at ${checkpoint.rate} Hz, the data is at ${dataset.rate} Hz: resample the data first`,
+    );
+  }
+}
+
+function readTraces(columns: ReturnType<typeof featureColumns>, sequence: number, model: Model, rate: number): Traces {
+  const windows: Traces['windows'] = {};
+  for (const s of model.streams) {
+    if (s.window === null) continue;
+    const weights = columns.read(OUTPUT.attention(s.name), sequence);
+    windows[s.name] = { left: Math.floor(s.window / 2), window: s.window, weights };
+  }
+  return {
+    rate,
+    streams: model.streams.map((s) => s.name),
+    fusion: columns.has(OUTPUT.weights) ? columns.read(OUTPUT.weights, sequence) : null,
+    windows,
+  };
+}
+

@@ -1,0 +1,2 @@
+export * from './eager/dropout.ts';
+export * from './eager/recurrent.ts';

@@ -1,0 +1,131 @@
+import type { Delay } from '../data/index.ts';
+import { CircumplexError } from '../errors.ts';
+import type { DeviceOptions } from '../graph/device.ts';
+import type { Checkpoint } from '../models/checkpoint.ts';
+import type { Preprocessing } from '../models/preprocessing.ts';
+
+export type LearningRateSchedule =
+  | { kind: 'constant' }
+  /** Multiplied by `factor` when the selection score has not improved for `patience` epochs, not below `least`. */
+  | { kind: 'plateau'; factor: number; patience: number; least: number }
+  /** Linear from 0 over `warmUp` epochs, then half a cosine to 0 at the last epoch. */
+  | { kind: 'cosine'; warmUp: number };
+
+/** Every setting of a training run but model, data and device; what config.json stores. */
+export interface TrainingSettings {
+  epochs: number;
+  /** Epochs without a better selection score after which a replica stops. */
+  patience: number;
+  learningRate: number;
+  schedule: LearningRateSchedule;
+  /** Frames of a chunk at the model's rate, or seconds: '60s'. */
+  chunk: number | `${number}s`;
+  /** Sequences side by side; null: all training sequences in lock-step. Fewer: shuffled each epoch. */
+  lanes: number | null;
+  dropout: number;
+  /** First epochs in which attention feeds the centre frame and is not trained. */
+  bypass: number;
+  /** Replica r draws weights and dropout from seed + r. */
+  seed: number;
+  /** Order of the data and inner splits, shared by the replicas. */
+  dataSeed: number;
+  replicas: number;
+  /** 'inner' or 'inner:SHARE', 'dev', 'ids:A,B' or 'none'. */
+  selection: string;
+  loss: 'mse' | 'ccc';
+  /** Weight of the streams' own losses beside the fused one's. */
+  auxiliary: number;
+  /** Seconds by which gold lags the signals, by target. */
+  delay: Delay;
+  /** Global norm to which gradients are clipped; null: none. */
+  clip: number | null;
+  preprocessing: Preprocessing;
+  /** After the epoch is chosen, train again on all of train for as many epochs. */
+  refit: boolean;
+}
+
+export interface TrainOptions extends Partial<TrainingSettings>, DeviceOptions {
+  /** A checkpoint (or its path) whose weights, model and normaliser every replica starts from. */
+  init?: Checkpoint | string;
+  /** Checkpoints (or paths) of networks that are frozen: only the fusion is trained. */
+  from?: (Checkpoint | string)[];
+  /** A run directory; see docs/data.md. */
+  out?: string;
+  /** Go on from the run directory's state. */
+  resume?: boolean;
+  signal?: AbortSignal;
+}
+
+export const DEFAULTS: TrainingSettings = {
+  epochs: 100,
+  patience: 15,
+  learningRate: 0.01,
+  schedule: { kind: 'constant' },
+  chunk: 100,
+  lanes: null,
+  dropout: 0.2,
+  bypass: 5,
+  seed: 0,
+  dataSeed: 0,
+  replicas: 1,
+  selection: 'inner:0.2',
+  loss: 'mse',
+  auxiliary: 0,
+  delay: {},
+  clip: 5,
+  preprocessing: {},
+  refit: false,
+};
+
+/**
+ * The settings with defaults filled in, checked.
+ *
+ * @throws CircumplexError ERR_CONFIG naming the setting, its value and what it may be.
+ */
+export function resolveSettings(options: Partial<TrainingSettings>): TrainingSettings {
+  const given = Object.fromEntries(Object.entries(options).filter(([name, v]) => name in DEFAULTS && v !== undefined));
+  const settings: TrainingSettings = { ...DEFAULTS, ...given };
+  const refuse = (name: keyof TrainingSettings, rule: string): never => {
+    throw new CircumplexError('ERR_CONFIG', `${name} must be ${rule}, not ${JSON.stringify(settings[name])}`);
+  };
+  const whole = (name: keyof TrainingSettings, least: number) => {
+    const value = settings[name] as number;
+    if (!Number.isInteger(value) || value < least || value > 2 ** 31) refuse(name, `an integer of at least ${least}`);
+  };
+  const atLeast = (name: keyof TrainingSettings, least: number, above = false) => {
+    const value = settings[name] as number;
+    const fits = Number.isFinite(value) && (above ? value > least : value >= least);
+    if (!fits) refuse(name, `a number ${above ? 'above' : 'of at least'} ${least}`);
+  };
+  whole('epochs', 1);
+  whole('patience', 1);
+  whole('bypass', 0);
+  whole('seed', 0);
+  whole('dataSeed', 0);
+  whole('replicas', 1);
+  if (settings.lanes !== null) whole('lanes', 1);
+  atLeast('learningRate', 0, true);
+  atLeast('auxiliary', 0);
+  if (settings.clip !== null) atLeast('clip', 0, true);
+  if (!(settings.dropout >= 0 && settings.dropout < 1)) refuse('dropout', 'at least 0 and below 1');
+  if (settings.loss !== 'mse' && settings.loss !== 'ccc') refuse('loss', "'mse' or 'ccc'");
+  const { chunk } = settings;
+  const chunkFits = typeof chunk === 'number' ? Number.isInteger(chunk) && chunk >= 1 : seconds(chunk) > 0;
+  if (!chunkFits) refuse('chunk', "a positive number of frames, or of seconds as '60s'");
+  const { decimate = 1 } = settings.preprocessing;
+  if (!Number.isInteger(decimate) || decimate < 1) refuse('preprocessing', 'a decimation by a positive integer');
+  if (!['constant', 'plateau', 'cosine'].includes(settings.schedule?.kind)) {
+    refuse('schedule', "of the kind 'constant', 'plateau' or 'cosine'");
+  }
+  return settings;
+}
+
+/** Frames of a chunk at `rate`. */
+export function chunkFrames(chunk: TrainingSettings['chunk'], rate: number): number {
+  return typeof chunk === 'number' ? chunk : Math.max(1, Math.round(seconds(chunk) * rate));
+}
+
+function seconds(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)s$/.exec(text);
+  return match ? Number(match[1]) : Number.NaN;
+}

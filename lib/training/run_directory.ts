@@ -1,0 +1,191 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readdir, readFile, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Dataset, type Normaliser, writeCurves, writeFileWhole } from '../data/index.ts';
+import { CircumplexError } from '../errors.ts';
+import { type Checkpoint, writeCheckpoint } from '../models/checkpoint.ts';
+import type { Prediction } from '../models/predict.ts';
+import { decodeSafetensors, encodeSafetensors } from '../models/safetensors.ts';
+import type { ReplicaProgress } from './progress.ts';
+import type { EpochReport, Trainer } from './trainer.ts';
+
+const STATE = 'state.safetensors';
+const BLOCKS = ['parameters', 'first', 'second'] as const;
+
+/** What a run's state holds besides tensors. */
+interface StateRecord {
+  epoch: number;
+  progress: ReplicaProgress[];
+  /** Bytes of metrics.jsonl that belong to the state, a replica each. */
+  metrics: number[];
+  normaliser: Normaliser;
+  fingerprint: string;
+}
+
+/** What identifies a data set's contents: ids, partitions, sessions, lengths and every value. */
+export function fingerprint(dataset: Dataset): string {
+  const hash = createHash('sha256');
+  hash.update(JSON.stringify([dataset.rate, dataset.targets, dataset.modalities]));
+  for (const s of dataset.sequences) {
+    hash.update(JSON.stringify([s.id, s.partition, s.session, s.length]));
+    for (const name of Object.keys(dataset.modalities)) hash.update(bytes(s.features[name] as Float32Array));
+    if (s.targets) hash.update(bytes(s.targets));
+  }
+  return hash.digest('hex').slice(0, 32);
+}
+
+/**
+ * The files of a run. `state.safetensors`, renamed into place once an epoch, is the one commit point: everything else is
+ * rebuilt from it, or cut to match it. Replica 0's files lie in the directory, replica r's in `replicas/<r>`.
+ */
+export class RunDirectory {
+  #metrics: number[];
+
+  private constructor(
+    readonly path: string,
+    private readonly replicas: number,
+    private readonly fingerprint: string,
+  ) {
+    this.#metrics = new Array(replicas).fill(0);
+  }
+
+  /**
+   * A new run. @throws CircumplexError ERR_FILE when the directory is not empty or cannot be written.
+   */
+  static async create(path: string, replicas: number, dataset: Dataset, config: unknown): Promise<RunDirectory> {
+    await makeDirectory(path);
+    const present = await readdir(path);
+    if (present.length > 0) {
+      throw new CircumplexError(
+        'ERR_FILE',
+        `${path} is not empty (${present.slice(0, 3).join(', ')}): choose another --out, or go on with --resume`,
+      );
+    }
+    const run = new RunDirectory(path, replicas, fingerprint(dataset));
+    await writeFileWhole(join(path, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+    for (let r = 0; r < replicas; r++) {
+      await makeDirectory(run.of(r));
+      await writeFileWhole(join(run.of(r), 'metrics.jsonl'), '');
+    }
+    return run;
+  }
+
+  /** The configuration of an existing run. @throws CircumplexError ERR_FILE when there is none. */
+  static async config(path: string): Promise<Record<string, unknown>> {
+    const file = join(path, 'config.json');
+    if (!existsSync(file)) throw new CircumplexError('ERR_FILE', `${path} is no run directory: it has no config.json`);
+    try {
+      return JSON.parse(await readFile(file, 'utf8'));
+    } catch (error) {
+      throw new CircumplexError('ERR_FILE', `${file} cannot be read: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  /** Takes up an existing run, and, unless it was stopped before its first epoch ended, its state. */
+  static async resume(
+    path: string,
+    replicas: number,
+    dataset: Dataset,
+  ): Promise<{ run: RunDirectory; state: { record: StateRecord; restore(trainer: Trainer): void } | null }> {
+    const run = new RunDirectory(path, replicas, fingerprint(dataset));
+    const file = join(path, STATE);
+    for (let r = 0; r < replicas; r++) await makeDirectory(run.of(r));
+    if (!existsSync(file)) {
+      for (let r = 0; r < replicas; r++) await writeFileWhole(join(run.of(r), 'metrics.jsonl'), '');
+      return { run, state: null };
+    }
+    const { metadata, tensors } = decodeSafetensors(await readFile(file), file);
+    const record = JSON.parse(metadata.state ?? 'null') as StateRecord | null;
+    if (!record) throw new CircumplexError('ERR_CHECKPOINT', `${file} holds no training state`);
+    if (record.fingerprint !== run.fingerprint) {
+      throw new CircumplexError('ERR_DATA', `${path}: the data set has changed since the run was started`);
+    }
+    for (let r = 0; r < replicas; r++) {
+      const metrics = join(run.of(r), 'metrics.jsonl');
+      await truncate(metrics, record.metrics[r] as number);
+      run.#metrics[r] = record.metrics[r] as number;
+    }
+    const restore = (trainer: Trainer) => {
+      trainer.epoch = record.epoch;
+      trainer.progress = record.progress.map((p) => ({ ...p, best: { ...p.best, score: p.best.score ?? -Infinity } }));
+      for (let r = 0; r < replicas; r++) {
+        const tensor = (name: string) => tensors.get(`${r}.${name}`)?.data;
+        for (const block of BLOCKS) trainer.store.restore(r, tensor(block) as Float32Array, block);
+        trainer.store.writeSteps(r, tensor('steps') as Int32Array);
+        trainer.best[r] = (tensor('best') as Float32Array | undefined) ?? null;
+      }
+    };
+    return { run, state: { record, restore } };
+  }
+
+  /** A replica's directory. */
+  of(replica: number): string {
+    return replica === 0 ? this.path : join(this.path, 'replicas', String(replica));
+  }
+
+  /** Appends the epoch's lines, then commits the state that they belong to. */
+  async commit(trainer: Trainer, reports: readonly EpochReport[]): Promise<void> {
+    for (const report of reports) {
+      const line = Buffer.from(`${JSON.stringify(report)}\n`);
+      const file = await open(join(this.of(report.replica), 'metrics.jsonl'), 'a');
+      try {
+        await file.write(line);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      this.#metrics[report.replica] = (this.#metrics[report.replica] as number) + line.length;
+    }
+    const tensors = new Map<string, { dims: number[]; data: Float32Array | Int32Array }>();
+    for (let r = 0; r < this.replicas; r++) {
+      const put = (name: string, data: Float32Array | Int32Array) => tensors.set(`${r}.${name}`, { dims: [data.length], data });
+      for (const block of BLOCKS) put(block, trainer.store.snapshot(r, block));
+      put('steps', trainer.store.readSteps(r));
+      const best = trainer.best[r];
+      if (best) put('best', best);
+    }
+    const record: StateRecord = {
+      epoch: trainer.epoch,
+      progress: trainer.progress,
+      metrics: this.#metrics,
+      normaliser: trainer.normaliser,
+      fingerprint: this.fingerprint,
+    };
+    await writeFileWhole(join(this.path, STATE), encodeSafetensors(tensors, { state: JSON.stringify(record) }));
+  }
+
+  /** Writes the best and the last checkpoint of every replica. */
+  async writeCheckpoints(trainer: Trainer): Promise<void> {
+    for (let r = 0; r < this.replicas; r++) {
+      await this.writeCheckpoint(r, 'best', trainer.checkpoint(r, 'best'));
+      await this.writeCheckpoint(r, 'last', trainer.checkpoint(r, 'last'));
+    }
+  }
+
+  async writeCheckpoint(replica: number, which: 'best' | 'last', checkpoint: Checkpoint): Promise<void> {
+    await writeCheckpoint(join(this.of(replica), `${which}.safetensors`), checkpoint);
+  }
+
+  /** Writes a replica's curves to `predictions/<sequence>.csv`. */
+  async writePredictions(replica: number, predictions: readonly Prediction[]): Promise<void> {
+    const directory = join(this.of(replica), 'predictions');
+    await makeDirectory(directory);
+    for (const { sequence, targets, values, rate } of predictions) {
+      await writeCurves(join(directory, `${sequence}.csv`), targets, values, rate);
+    }
+  }
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new CircumplexError('ERR_FILE', `cannot create ${path}: ${reason}`, { cause: error });
+  }
+}
+
+function bytes(values: Float32Array | Float64Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}

@@ -1,0 +1,405 @@
+import { type Dataset, delayDataset, fitNormaliser, type Normaliser, type Sequence } from '../data/index.ts';
+import { CircumplexError } from '../errors.ts';
+import { type Scores, score, selectionScore } from '../evaluation/index.ts';
+import type { Columns } from '../graph/columns.ts';
+import type { Device } from '../graph/device.ts';
+import { differentiate } from '../graph/differentiate.ts';
+import { Graph, type ParameterSpec, type Value } from '../graph/graph.ts';
+import { Program } from '../graph/program.ts';
+import { schedule } from '../graph/schedule.ts';
+import { Store } from '../graph/store.ts';
+import type { Checkpoint } from '../models/checkpoint.ts';
+import { cachedStream, Evaluator, OUTPUT } from '../models/evaluator.ts';
+import { checkModel, fusionParameters, type Model, modelParameters, type Sizes } from '../models/model.ts';
+import { buildFusion, buildStream } from '../models/network.ts';
+import { onlyInputs, storeOf, toLabelClock } from '../models/predict.ts';
+import { featureColumns, preprocess, sizesOfDataset, targetValues } from '../models/preprocessing.ts';
+import { adam } from '../ops/adam.ts';
+import { ccc } from '../ops/ccc.ts';
+import { gatherTargets } from '../ops/gather.ts';
+import { type LossOutputs, mse } from '../ops/mse.ts';
+import { version } from '../version.ts';
+import { chunkFrames, type TrainingSettings } from './options.ts';
+import { advance, learningRate, type ReplicaProgress, startProgress } from './progress.ts';
+import { type Split, shuffle, split } from './selection.ts';
+
+const TARGETS = 'targets';
+
+/** One epoch of one replica. */
+export interface EpochReport {
+  /** From 1. */
+  epoch: number;
+  /** From 0. */
+  replica: number;
+  /** Sum of squared errors over the epoch / their count, as met in training. */
+  loss: number;
+  /** With loss 'ccc': the mean of 1 - CCC over the epoch's chunks and targets. */
+  cccLoss?: number;
+  /** CCC on the selection set by target, or null without one; null values are undefined. */
+  selection: { cccMean: Record<string, number | null>; cccConcat: Record<string, number | null> } | null;
+  learningRate: number;
+  /** Whether this epoch is the replica's best so far. */
+  best: boolean;
+  /** Whether the replica ends here. */
+  stopped: boolean;
+  /** Wall-clock time of the epoch, all replicas together. */
+  seconds: number;
+}
+
+export interface TrainerOptions {
+  dataset: Dataset;
+  model: Model;
+  settings: TrainingSettings;
+  device: Device;
+  /** Weights and normaliser to start from. */
+  init?: Checkpoint | null;
+  /** Frozen networks, one or more streams each, in the order of the model's streams. */
+  from?: Checkpoint[];
+  /** From a run's state: the normaliser that it was trained with. */
+  normaliser?: Normaliser;
+  /** How many epochs each replica trains; default: settings.epochs. */
+  epochs?: number[];
+}
+
+/** The programs, parameters and progress of a training run; an epoch at a time. */
+export class Trainer implements Disposable {
+  readonly split: Split;
+  readonly normaliser: Normaliser;
+  readonly model: Model;
+  readonly sizes: Sizes;
+  readonly store: Store;
+  progress: ReplicaProgress[];
+  /** The best weights so far, a replica each; null: none yet. */
+  best: (Float32Array | null)[];
+  epoch = 0;
+
+  readonly #settings: TrainingSettings;
+  readonly #dataset: Dataset;
+  readonly #sequences: Sequence[]; // training, then selection: what the columns hold
+  readonly #columns: Columns;
+  readonly #program: Program;
+  readonly #evaluator: Evaluator | null;
+  readonly #rate: number;
+  readonly #lanes: number;
+  readonly #chunk: number;
+  readonly #losses: { mse: LossOutputs; ccc: LossOutputs | null };
+  readonly #init: Checkpoint | null;
+  readonly #from: Checkpoint[];
+  readonly #epochs: number[];
+
+  /** @throws CircumplexError ERR_CONFIG, ERR_DATA or ERR_CHECKPOINT for settings, data and weights that do not fit. */
+  static async create(options: TrainerOptions): Promise<Trainer> {
+    const { dataset, settings, model, device, from = [] } = options;
+    const parts = split(dataset, settings.selection, settings.dataSeed);
+    const prepared = preprocess(onlyInputs(dataset, model), settings.preprocessing, [...parts.train, ...parts.selection]);
+    const sizes = sizesOfDataset(prepared);
+    checkModel(model, sizes);
+    const trained = prepared.sequences.slice(0, parts.train.length);
+    const normaliser =
+      options.normaliser ?? options.init?.normaliser ?? frozenNormaliser(from) ?? fitNormaliser(prepared.modalities, trained);
+    const columns = featureColumns(prepared, normaliser, Object.keys(sizes));
+    const outputs = dataset.targets.length;
+    columns.add(TARGETS, outputs);
+    delayDataset(prepared, settings.delay).sequences.forEach((s, i) => {
+      columns.write(TARGETS, i, targetValues(s, outputs));
+    });
+    for (const checkpoint of from) await computeStates(checkpoint, columns, outputs, sizes, device);
+    return new Trainer(options, parts, prepared, normaliser, sizes, columns);
+  }
+
+  private constructor(
+    options: TrainerOptions,
+    parts: Split,
+    prepared: Dataset,
+    normaliser: Normaliser,
+    sizes: Sizes,
+    columns: Columns,
+  ) {
+    const { settings, model, device, dataset, from = [], init = null } = options;
+    const { replicas } = settings;
+    this.split = parts;
+    this.normaliser = normaliser;
+    this.model = model;
+    this.sizes = sizes;
+    this.#settings = settings;
+    this.#dataset = dataset;
+    this.#sequences = [...parts.train, ...parts.selection];
+    this.#columns = columns;
+    this.#rate = prepared.rate;
+    this.#init = init;
+    this.#from = from;
+    this.#epochs = options.epochs ?? new Array(replicas).fill(settings.epochs);
+    this.#lanes = Math.min(parts.train.length, settings.lanes ?? parts.train.length);
+    const longest = Math.max(...prepared.sequences.slice(0, parts.train.length).map((s) => s.length));
+    this.#chunk = Math.min(chunkFrames(settings.chunk, prepared.rate), Math.max(1, longest));
+
+    const graph = new Graph({ replicas, lanes: this.#lanes, chunk: this.#chunk });
+    this.#losses = this.#build(graph);
+    this.store = new Store(this.#specs(), replicas);
+    adam(graph, this.store, (this.#losses.ccc ?? this.#losses.mse).sums, { clip: settings.clip ?? undefined });
+    this.#program = new Program(device, graph, this.store);
+    this.#evaluator = parts.selection.length
+      ? new Evaluator(
+          device,
+          columns,
+          { model, outputs: dataset.targets.length, sizes, replicas, cached: from.length > 0 },
+          () => this.store,
+        )
+      : null;
+    this.progress = Array.from({ length: replicas }, startProgress);
+    this.best = new Array(replicas).fill(null);
+    this.#start();
+  }
+
+  /** Whether every replica has ended. */
+  get done(): boolean {
+    return this.progress.every((p, r) => p.stopped || this.epoch >= (this.#epochs[r] as number));
+  }
+
+  /** Chunks of an epoch. */
+  get chunks(): number {
+    return this.#schedule(this.epoch + 1).length / (4 * this.#lanes);
+  }
+
+  /** Which kernel serves each operator of the training program. */
+  get kernels(): string[] {
+    return this.#program.kernels;
+  }
+
+  /**
+   * Trains one epoch and evaluates the selection set. A report a replica that is still active.
+   *
+   * @throws CircumplexError ERR_NOT_FINITE when a replica's loss is not finite; ERR_ABORTED when the signal aborts.
+   */
+  async next(signal?: AbortSignal, onChunk?: (done: number) => void): Promise<EpochReport[]> {
+    const started = performance.now();
+    const epoch = this.epoch + 1;
+    const { replicas, seed, bypass } = this.#settings;
+    const active = Uint8Array.from(this.progress, (p, r) => (p.stopped || this.epoch >= (this.#epochs[r] as number) ? 0 : 1));
+    const rates = Float32Array.from(this.progress, (p) => this.#learningRate(p, epoch));
+    for (const loss of [this.#losses.mse, this.#losses.ccc]) if (loss) this.#program.clear(loss.totals);
+    await this.#program.run(this.#schedule(epoch), {
+      columns: this.#columns,
+      settings: {
+        active,
+        learningRate: rates,
+        seed: Uint32Array.from({ length: replicas }, (_, r) => seed + r),
+        epoch,
+        bypass: epoch <= bypass,
+      },
+      signal,
+      ...(onChunk ? { onChunk } : {}),
+    });
+    const losses = this.progress.map((_, r) => this.#readLoss(r, active, epoch));
+    const scores = await this.#select(active, signal);
+    this.epoch = epoch;
+    const reports: EpochReport[] = [];
+    for (const [replica, progress] of this.progress.entries()) {
+      if (!active[replica]) continue;
+      const own = scores?.[replica] ?? null;
+      const best = advance(progress, epoch, own && selectionScore(own), this.#settings);
+      if (best) this.best[replica] = this.store.snapshot(replica);
+      const { loss, cccLoss } = losses[replica] as { loss: number; cccLoss: number | null };
+      reports.push({
+        epoch,
+        replica,
+        loss,
+        ...(cccLoss === null ? {} : { cccLoss }),
+        selection: own && { cccMean: byTarget(own, 'cccMean'), cccConcat: byTarget(own, 'cccConcat') },
+        learningRate: rates[replica] as number,
+        best,
+        stopped: progress.stopped || epoch >= (this.#epochs[replica] as number),
+        seconds: 0,
+      });
+    }
+    const seconds = (performance.now() - started) / 1000;
+    return reports.map((report) => ({ ...report, seconds }));
+  }
+
+  /** The epochs after which a replica's best weights were taken; the last epoch where nothing was selected. */
+  chosenEpoch(replica: number): number {
+    return this.progress[replica]?.best.epoch || this.epoch;
+  }
+
+  /** The best or the last weights of a replica, as a checkpoint. */
+  checkpoint(replica: number, which: 'best' | 'last'): Checkpoint {
+    const best = which === 'best' ? (this.best[replica] ?? null) : null;
+    const values = best ?? this.store.snapshot(replica);
+    const tensors = new Map<string, Float32Array>();
+    for (const checkpoint of this.#from) for (const [name, data] of checkpoint.tensors) tensors.set(name, data);
+    for (const { spec, offset, size } of this.store.segments) tensors.set(spec.name, values.slice(offset, offset + size));
+    const train = this.split.train.map((s) => s.id);
+    const { preprocessing, delay, seed } = this.#settings;
+    return {
+      version,
+      targets: this.#dataset.targets,
+      rate: this.#dataset.rate,
+      model: this.model,
+      normaliser: this.normaliser,
+      preprocessing: { ...preprocessing },
+      delay,
+      postprocessing: [],
+      fitted: {
+        ...this.#fittedStreams(train),
+        ...(this.model.fusion === 'none' ? {} : { fusion: train }),
+        normaliser: this.#init?.fitted.normaliser ?? this.#from[0]?.fitted.normaliser ?? train,
+        epoch: this.split.selection.map((s) => s.id),
+      },
+      seed: seed + replica,
+      epoch: best ? this.chosenEpoch(replica) : this.epoch,
+      tensors: new Map(this.#order().map((name) => [name, tensors.get(name) as Float32Array])),
+    };
+  }
+
+  dispose(): void {
+    this.#program.dispose();
+    this.#evaluator?.dispose();
+    this.#columns.dispose();
+    this.store.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** The training graph: streams, fusion, losses and their gradients. */
+  #build(graph: Graph): { mse: LossOutputs; ccc: LossOutputs | null } {
+    const { dropout, loss, auxiliary } = this.#settings;
+    const outputs = this.#dataset.targets.length;
+    const options = { outputs, sizes: this.sizes, dropout, trainable: true };
+    const streams = this.model.streams.map((s) =>
+      this.#from.length ? cachedStream(graph, this.#columns, s) : buildStream(graph, this.#columns, s, options),
+    );
+    const { z } = buildFusion(graph, this.model, streams, outputs);
+    const target = gatherTargets(graph, this.#columns, TARGETS);
+    const lossOf = (y: Value, weight: number) =>
+      loss === 'ccc' ? ccc(graph, y, target, 'pooled', weight) : mse(graph, y, target, weight);
+    const main = lossOf(z, 1);
+    if (auxiliary > 0 && !this.#from.length && streams.length > 1) for (const { y } of streams) lossOf(y, auxiliary);
+    const result = loss === 'ccc' ? { mse: mse(graph, z, target, 0), ccc: main } : { mse: main, ccc: null };
+    differentiate(graph);
+    return result;
+  }
+
+  #specs(): ParameterSpec[] {
+    const outputs = this.#dataset.targets.length;
+    return this.#from.length
+      ? fusionParameters(this.model, outputs)
+      : modelParameters(this.model, outputs, this.sizes);
+  }
+
+  #order(): string[] {
+    return modelParameters(this.model, this.#dataset.targets.length, this.sizes).map((s) => s.name);
+  }
+
+  /** Draws the weights, or takes those of `init`. */
+  #start(): void {
+    this.store.initialise(this.#settings.seed);
+    const init = this.#init;
+    if (!init) return;
+    for (const { spec } of this.store.segments) {
+      const values = init.tensors.get(spec.name);
+      if (!values) throw new CircumplexError('ERR_CHECKPOINT', `the checkpoint to start from has no tensor '${spec.name}'`);
+      for (let r = 0; r < this.#settings.replicas; r++) this.store.write(spec.name, r, values);
+    }
+  }
+
+  #schedule(epoch: number): Int32Array {
+    const train = this.split.train.map((_, i) => i);
+    const order = this.#lanes < train.length ? shuffle(train, this.#settings.dataSeed, epoch) : train;
+    return schedule(order, this.#columns.lengths, this.#lanes, this.#chunk);
+  }
+
+  #learningRate(progress: ReplicaProgress, epoch: number): number {
+    const { learningRate: base, schedule: kind, epochs } = this.#settings;
+    return learningRate(base, kind, progress, epoch, epochs);
+  }
+
+  #readLoss(replica: number, active: Uint8Array, epoch: number): { loss: number; cccLoss: number | null } {
+    const mean = (loss: LossOutputs) => {
+      const [sum, count] = this.#program.readDoubles(loss.totals, replica) as unknown as [number, number];
+      return count > 0 ? sum / count : 0;
+    };
+    const loss = mean(this.#losses.mse);
+    if (active[replica] && !Number.isFinite(loss)) {
+      throw new CircumplexError(
+        'ERR_NOT_FINITE',
+        `replica ${replica}, epoch ${epoch}: the loss is ${loss}; lower the learning rate, or clip gradients (clip: 5)`,
+      );
+    }
+    return { loss, cccLoss: this.#losses.ccc ? mean(this.#losses.ccc) : null };
+  }
+
+  /** Scores of the selection set at the labels' own clock, a replica each. */
+  async #select(active: Uint8Array, signal?: AbortSignal): Promise<(Scores | null)[] | null> {
+    if (!this.#evaluator) return null;
+    const first = this.split.train.length;
+    await this.#evaluator.run(
+      this.split.selection.map((_, i) => first + i),
+      active,
+      signal,
+    );
+    const { targets } = this.#dataset;
+    const { delay, preprocessing } = this.#settings;
+    return Array.from(active, (on, replica) => {
+      if (!on) return null;
+      const pairs = this.split.selection.map((s, i) => ({
+        sequence: s.id,
+        gold: s.targets ?? new Float64Array(s.length * targets.length).fill(Number.NaN),
+        prediction: toLabelClock(
+          this.#columns.read(OUTPUT.prediction, first + i, replica),
+          { targets, delay, preprocessing: { ...preprocessing } },
+          this.#rate,
+          s.length,
+        ),
+      }));
+      return score(pairs, targets);
+    });
+  }
+
+  #fittedStreams(train: string[]): Record<string, string[]> {
+    const fitted: Record<string, string[]> = {};
+    for (const s of this.model.streams) {
+      const part = `streams.${s.name}`;
+      fitted[part] = this.#from.find((c) => part in c.fitted)?.fitted[part] ?? train;
+    }
+    return fitted;
+  }
+}
+
+/** Runs frozen networks over the columns once: their h and y become columns themselves. */
+async function computeStates(
+  checkpoint: Checkpoint,
+  columns: Columns,
+  outputs: number,
+  sizes: Sizes,
+  device: Device,
+): Promise<void> {
+  const model: Model = { streams: checkpoint.model.streams, fusion: 'mean' };
+  using store = storeOf({ ...checkpoint, model }, outputs, sizes);
+  using evaluator = new Evaluator(device, columns, { model, outputs, sizes, replicas: 1, states: true }, () => store);
+  await evaluator.run(columns.lengths.map((_, i) => i));
+}
+
+/** The union of frozen networks' normalisers, which must agree where they share a modality. */
+function frozenNormaliser(from: Checkpoint[]): Normaliser | null {
+  if (from.length === 0) return null;
+  const union: Normaliser = {};
+  for (const { normaliser } of from) {
+    for (const [modality, scale] of Object.entries(normaliser)) {
+      const known = union[modality];
+      if (known && JSON.stringify(known) !== JSON.stringify(scale)) {
+        throw new CircumplexError(
+          'ERR_CONFIG',
+          `the frozen networks normalise modality '${modality}' differently: train them on the same sequences`,
+        );
+      }
+      union[modality] = scale;
+    }
+  }
+  return union;
+}
+
+function byTarget(scores: Scores, key: 'cccMean' | 'cccConcat'): Record<string, number | null> {
+  return Object.fromEntries(Object.entries(scores).map(([target, s]) => [target, s[key]]));
+}

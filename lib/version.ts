@@ -1,0 +1,2 @@
+/** The version of this package, as written to checkpoints and reports. */
+export const version = '0.1.0';
