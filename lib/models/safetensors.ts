@@ -198,14 +198,19 @@ function parseHeader(bytes: Uint8Array, where: string): Record<string, unknown> 
 
 /** The first key that an object of a valid JSON text has twice: JSON.parse keeps the last one in silence. */
 function repeatedKey(text: string): string | null {
+  const colon = /\s*:/y;
   const open: (Set<string> | null)[] = [];
-  for (const match of text.matchAll(/("(?:[^"\\]|\\.)*")\s*(:?)|[{}[\]]/g)) {
-    const [token, quoted, colon] = match;
-    if (token === '{') open.push(new Set());
-    else if (token === '[') open.push(null);
-    else if (token === '}' || token === ']') open.pop();
-    if (!quoted || !colon) continue;
-    const key = JSON.parse(quoted) as string;
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i];
+    if (character === '{') open.push(new Set());
+    else if (character === '[') open.push(null);
+    else if (character === '}' || character === ']') open.pop();
+    if (character !== '"') continue;
+    const start = i++;
+    while (text[i] !== '"') i += text[i] === '\\' ? 2 : 1;
+    colon.lastIndex = i + 1;
+    if (!colon.test(text)) continue;
+    const key = JSON.parse(text.slice(start, i + 1)) as string;
     const keys = open.at(-1);
     if (keys?.has(key)) return key;
     keys?.add(key);

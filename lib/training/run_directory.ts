@@ -152,7 +152,7 @@ export class RunDirectory {
       normaliser: trainer.normaliser,
       fingerprint: this.fingerprint,
     };
-    await writeFileWhole(join(this.path, STATE), encodeSafetensors(tensors, { state: JSON.stringify(record) }));
+    await writeFileWhole(join(this.path, STATE), encodeSafetensors({ metadata: { state: JSON.stringify(record) }, tensors }));
   }
 
   /** Writes the best and the last checkpoint of every replica. */

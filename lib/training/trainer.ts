@@ -394,7 +394,7 @@ function frozenNormaliser(from: Checkpoint[]): Normaliser | null {
           `the frozen networks normalise modality '${modality}' differently: train them on the same sequences`,
         );
       }
-      union[modality] = scale;
+      union[modality] = scale as Normaliser[string];
     }
   }
   return union;

@@ -20,7 +20,7 @@ float sum_of(const float* x, int64_t n) {
   for (int64_t i = 0; i < n; i += 16) {
     for (int c = 0; c < kChains; c++) {
       const int64_t at = i + c * W;
-      if (at < n) sum[c] = sum[c] + load_n(x + at, static_cast<int>(smaller(W, n - at)));
+      sum[c] = sum[c] + load_n(x + at, static_cast<int>(smaller(W, n - at)));
     }
   }
   return sum16(sum);

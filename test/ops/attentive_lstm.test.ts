@@ -29,7 +29,16 @@ function drawCase(draw: Random): Case {
   const time = draw.integer(1, 10);
   const lanes = draw.integer(1, 5);
   const halo = draw.integer(0, 1) === 1;
-  const [left, right] = pick(draw, [[6, 6], [0, 0], [1, 0], [2, 1], [4, 0], [0, 3], [3, 3], [12, 9]] as [number, number][]);
+  const [left, right] = pick(draw, [
+    [6, 6],
+    [0, 0],
+    [1, 0],
+    [2, 1],
+    [4, 0],
+    [0, 3],
+    [3, 3],
+    [12, 9],
+  ] as [number, number][]);
   const frames = (most: number) =>
     Array.from({ length: lanes }, () => (halo ? pick(draw, [0, draw.integer(0, most), most + 3]) : 0));
   return {
@@ -91,13 +100,13 @@ const odd: Record<string, Partial<Case>> = {
   'missing frames': { missing: 0.4, before: [2, 0, 2], after: [0, 2, 2] },
   'all frames missing': { missing: 1, attention: 'static' },
   'nearly all frames missing': { missing: 0.95, lengths: [9, 4, 0] },
-  'uniform': { attention: 'uniform', before: [2, 0, 1], missing: 0.3 },
-  'static': { attention: 'static', before: [2, 0, 1], missing: 0.3, lengths: [9, 1, 5] },
+  uniform: { attention: 'uniform', before: [2, 0, 1], missing: 0.3 },
+  static: { attention: 'static', before: [2, 0, 1], missing: 0.3, lengths: [9, 1, 5] },
   'static, one frame a window': { attention: 'static', left: 0, right: 0 },
-  'bypass': { bypass: true, before: [2, 0, 1], missing: 0.3, lengths: [9, 1, 5] },
+  bypass: { bypass: true, before: [2, 0, 1], missing: 0.3, lengths: [9, 1, 5] },
   'bypass, static': { bypass: true, attention: 'static', lengths: [9, 1, 5] },
   'bypass, uniform': { bypass: true, attention: 'uniform' },
-  'dropout': { dropout: 0.4, layers: 3, before: [10, 0, 1] },
+  dropout: { dropout: 0.4, layers: 3, before: [10, 0, 1] },
   'more lanes than a block, more rows than a slab': {
     time: 90,
     lanes: 27,
@@ -116,7 +125,8 @@ function check(draw: Random, c: Case): void {
   const rows = left + time + right;
   const inputs = Array.from({ length: layers }, (_, i) => (i === 0 ? width : hidden));
   const v = tensor(draw, rows, lanes, width);
-  const valid = c.missing > 0 ? Uint8Array.from({ length: rows * lanes }, () => Number(draw.uniform() >= c.missing)) : null;
+  const valid =
+    c.missing > 0 ? Uint8Array.from({ length: rows * lanes }, () => Number(draw.uniform() >= c.missing)) : null;
   const score = {
     gdp: () => normal(draw, hidden * width, 2 / Math.sqrt(width)),
     static: () => normal(draw, left + right + 1),
@@ -168,7 +178,11 @@ function check(draw: Random, c: Case): void {
 }
 
 /** NaN in every frame that no window may read: beyond the sequence, and missing ones. */
-function poisonAround(v: ReturnType<typeof tensor>, valid: Uint8Array | null, { left, lanes, width, lengths, before, after }: Case) {
+function poisonAround(
+  v: ReturnType<typeof tensor>,
+  valid: Uint8Array | null,
+  { left, lanes, width, lengths, before, after }: Case,
+) {
   const data = v.data.slice();
   for (let row = 0; row < v.dims[0]! * lanes; row++) {
     const lane = row % lanes;
@@ -221,13 +235,28 @@ describe('attentive_lstm', () => {
 
   it.each([
     ['a window without frames', { window: 0 }, 'ERR_CONFIG', /window must be an integer of at least 1, not 0/],
-    ['fewer frames than the halo', { window: 9 }, 'ERR_SHAPE', /v has 8 frames, but its window's halo alone has 4 \+ 4/],
+    [
+      'fewer frames than the halo',
+      { window: 9 },
+      'ERR_SHAPE',
+      /v has 8 frames, but its window's halo alone has 4 \+ 4/,
+    ],
     ['an unknown score', { attention: 'dot' as WindowScore }, 'ERR_CONFIG', /one of gdp, static, uniform, not 'dot'/],
     ['no score', { score: undefined }, 'ERR_SHAPE', /attention 'gdp' needs a score \[5, 3\]/],
     ['a score for uniform', { attention: 'uniform' }, 'ERR_CONFIG', /attention 'uniform' has no score/],
     ['a score of another size', { attention: 'static' }, 'ERR_SHAPE', /score has 15 values, expected 5: \[5\]/],
-    ['a mask of the chunk alone', { valid: new Uint8Array(8) }, 'ERR_SHAPE', /valid has 8 values, expected 16: \[8, 2\]/],
-    ['weights of another input', { v: tensor(random(6), 8, 2, 4), score: new Float32Array(20) }, 'ERR_SHAPE', /weights\[0\]\.weightIh/],
+    [
+      'a mask of the chunk alone',
+      { valid: new Uint8Array(8) },
+      'ERR_SHAPE',
+      /valid has 8 values, expected 16: \[8, 2\]/,
+    ],
+    [
+      'weights of another input',
+      { v: tensor(random(6), 8, 2, 4), score: new Float32Array(20) },
+      'ERR_SHAPE',
+      /weights\[0\]\.weightIh/,
+    ],
   ] as const)('refuses %s', (_, change, code, message) => {
     const arguments_ = given(change as unknown as Partial<AttentiveLstmArguments>);
     expect(() => attentiveLstm(arguments_)).toThrow(

@@ -13,7 +13,13 @@ export function normal(draw: Random, size: number, scale = 1): Float32Array {
 }
 
 export function tensor(draw: Random, ...dims: number[]): Tensor {
-  return { dims, data: normal(draw, dims.reduce((a, b) => a * b, 1)) };
+  return {
+    dims,
+    data: normal(
+      draw,
+      dims.reduce((a, b) => a * b, 1),
+    ),
+  };
 }
 
 /** Frames that lanes have of a chunk: all, none, one, or anything between, at least one lane with some. */

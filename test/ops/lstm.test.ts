@@ -139,10 +139,11 @@ describe('lstm', () => {
     return { x: tensor(draw, 4, 2, 3), hidden: 5, layers: 1, weights: drawWeights(draw, 5, [3]), ...change };
   };
 
-  it('is 0 beyond a lane\'s frames, in y and in the gradient of x', () => {
+  it("is 0 beyond a lane's frames, in y and in the gradient of x", () => {
     using run = lstm(given({ lengths: [4, 2] }));
     const { x } = run.backward(new Float32Array(40).fill(1));
-    const row = (values: Float32Array, t: number, width: number) => values.subarray((t * 2 + 1) * width, (t * 2 + 2) * width);
+    const row = (values: Float32Array, t: number, width: number) =>
+      values.subarray((t * 2 + 1) * width, (t * 2 + 2) * width);
     for (const t of [2, 3]) {
       expect([...row(run.y, t, 5)]).toEqual([0, 0, 0, 0, 0]);
       expect([...row(x, t, 3)]).toEqual([0, 0, 0]);
@@ -154,7 +155,10 @@ describe('lstm', () => {
     using run = lstm(given());
     run.backward(new Float32Array(40));
     expect(() => run.backward(new Float32Array(40))).toThrow(
-      expect.objectContaining({ code: 'ERR_DISPOSED', message: expect.stringMatching(/lstm: backward\(\) was called before/) }),
+      expect.objectContaining({
+        code: 'ERR_DISPOSED',
+        message: expect.stringMatching(/lstm: backward\(\) was called before/),
+      }),
     );
   });
 
@@ -167,14 +171,39 @@ describe('lstm', () => {
   });
 
   it.each([
-    ['x of two axes', { x: { data: new Float32Array(6), dims: [2, 3] } }, 'ERR_SHAPE', /x is \[2, 3\], expected \[time, lane, feature\]/],
-    ['x shorter than its shape', { x: { data: new Float32Array(5), dims: [2, 1, 3] } }, 'ERR_SHAPE', /x has 5 values, expected 6/],
+    [
+      'x of two axes',
+      { x: { data: new Float32Array(6), dims: [2, 3] } },
+      'ERR_SHAPE',
+      /x is \[2, 3\], expected \[time, lane, feature\]/,
+    ],
+    [
+      'x shorter than its shape',
+      { x: { data: new Float32Array(5), dims: [2, 1, 3] } },
+      'ERR_SHAPE',
+      /x has 5 values, expected 6/,
+    ],
     ['too few weights', { layers: 2 }, 'ERR_SHAPE', /weights has 1 entries, expected 2: 2 layers x 1 directions/],
-    ['a weight of another size', { hidden: 4 }, 'ERR_SHAPE', /weights\[0\]\.weightIh has 60 values, expected 48: \[16, 3\]/],
+    [
+      'a weight of another size',
+      { hidden: 4 },
+      'ERR_SHAPE',
+      /weights\[0\]\.weightIh has 60 values, expected 48: \[16, 3\]/,
+    ],
     ['no hidden unit', { hidden: 0 }, 'ERR_CONFIG', /hidden must be an integer of at least 1, not 0/],
     ['dropout of all', { dropout: 1 }, 'ERR_CONFIG', /dropout must be at least 0 and below 1/],
-    ['a length for one of two lanes', { lengths: [4] }, 'ERR_SHAPE', /lengths has 1 values, expected one for each of 2 lanes/],
-    ['a lane longer than the chunk', { lengths: [4, 5] }, 'ERR_CONFIG', /lengths\[1\] must be an integer from 0 to 4, not 5/],
+    [
+      'a length for one of two lanes',
+      { lengths: [4] },
+      'ERR_SHAPE',
+      /lengths has 1 values, expected one for each of 2 lanes/,
+    ],
+    [
+      'a lane longer than the chunk',
+      { lengths: [4, 5] },
+      'ERR_CONFIG',
+      /lengths\[1\] must be an integer from 0 to 4, not 5/,
+    ],
     ['a negative start', { before: [0, -1] }, 'ERR_CONFIG', /before\[1\] must be an integer of at least 0, not -1/],
     ['a state of another size', { state: new Float32Array(3) }, 'ERR_SHAPE', /state has 3 values, expected 20/],
   ] as const)('refuses %s', (_, change, code, message) => {
@@ -185,7 +214,10 @@ describe('lstm', () => {
   it('refuses an upstream gradient of another size', () => {
     using run = lstm(given());
     expect(() => run.backward(new Float32Array(39))).toThrow(
-      expect.objectContaining({ code: 'ERR_SHAPE', message: expect.stringMatching(/has 39 values, expected 40: \[4, 2, 5\]/) }),
+      expect.objectContaining({
+        code: 'ERR_SHAPE',
+        message: expect.stringMatching(/has 39 values, expected 40: \[4, 2, 5\]/),
+      }),
     );
     expect(() => run.backward(new Float32Array(40))).not.toThrow();
   });

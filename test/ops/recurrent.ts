@@ -28,14 +28,22 @@ export function onTape(tape: Tape, weights: LayerWeights[]): Weights[] {
 }
 
 export function weightPairs(actual: LayerWeights[], expected: Weights[]): Pairs {
-  const entries = actual.flatMap((w, i) =>
-    NAMES.map((name) => [`weights[${i}].${name}`, [w[name], expected[i]![name].gradient]] as const),
-  );
-  return Object.fromEntries(entries) as Pairs;
+  const pairs: Pairs = {};
+  for (const [i, w] of actual.entries()) {
+    for (const name of NAMES) pairs[`weights[${i}].${name}`] = [w[name], expected[i]![name].gradient];
+  }
+  return pairs;
 }
 
 /** [layers x directions][lane] from [layers x directions, 2, lane, hidden]; zero where a lane's sequence starts. */
-export function statesOf(tape: Tape, state: Float32Array, count: number, hidden: number, before: number[], lengths: number[]): State[][] {
+export function statesOf(
+  tape: Tape,
+  state: Float32Array,
+  count: number,
+  hidden: number,
+  before: number[],
+  lengths: number[],
+): State[][] {
   const lanes = before.length;
   return Array.from({ length: count }, (_, index) =>
     before.map((frames, lane) => {

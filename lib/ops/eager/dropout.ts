@@ -24,9 +24,14 @@ export interface DropoutRun extends Backward<[dy: Float32Array], { x: Float32Arr
 export function dropout(input: DropoutArguments): DropoutRun {
   const { x, p, site = 0 } = input;
   const [time, lanes] = sizesOf('dropout', 'x', x);
-  return eager<Pick<DropoutRun, 'y'>, { x: Float32Array }, [Float32Array]>('dropout', [time, lanes], input, (inputs) => {
-    const from = inputs.activation('x', x, [time, lanes, null]);
-    const y = dropoutGraph(inputs.graph, from, p, site);
-    return { seeds: [y], outputs: (read) => ({ y: read(y) }), gradients: (read) => ({ x: read(from) }) };
-  });
+  return eager<Pick<DropoutRun, 'y'>, { x: Float32Array }, [Float32Array]>(
+    'dropout',
+    [time, lanes],
+    input,
+    (inputs) => {
+      const from = inputs.activation('x', x, [time, lanes, null]);
+      const y = dropoutGraph(inputs.graph, from, p, site);
+      return { seeds: [y], outputs: (read) => ({ y: read(y) }), gradients: (read) => ({ x: read(from) }) };
+    },
+  );
 }

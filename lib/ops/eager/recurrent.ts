@@ -1,9 +1,18 @@
 import { CircumplexError } from '../../errors.ts';
 import type { Value } from '../../graph/graph.ts';
 import { attentiveLstm as attentiveGraph, type WindowScore, windowReach } from '../attentive_lstm.ts';
-import { lstm as lstmGraph, type LstmWeights } from '../lstm.ts';
+import { type LstmWeights, lstm as lstmGraph } from '../lstm.ts';
 import { integer } from '../shapes.ts';
-import { type Backward, eager, type Frames, type Inputs, type Randomness, shapeError, sizesOf, type Tensor } from './session.ts';
+import {
+  type Backward,
+  eager,
+  type Frames,
+  type Inputs,
+  type Randomness,
+  shapeError,
+  sizesOf,
+  type Tensor,
+} from './session.ts';
 
 /** One direction of one layer, as PyTorch's nn.LSTM has it; gates i, f, g, o. */
 export interface LayerWeights {

@@ -271,7 +271,13 @@ function checkSize(op: string, name: string, data: ArrayLike<number>, dims: read
   throw shapeError(op, `${name} must be a Float32Array of [${dims.join(', ')}]`);
 }
 
-function checkCounts(op: string, name: string, list: readonly number[], lanes: number, most: number): readonly number[] {
+function checkCounts(
+  op: string,
+  name: string,
+  list: readonly number[],
+  lanes: number,
+  most: number,
+): readonly number[] {
   if (list.length !== lanes) {
     throw shapeError(op, `${name} has ${list.length} values, expected one for each of ${lanes} lanes`);
   }

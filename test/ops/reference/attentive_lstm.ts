@@ -23,7 +23,13 @@ export interface AttentiveReference {
  * a(t, .) = softmax of h_top(t-1)' Wa v(s), of one logit an offset, or of 0; x(t) = 0 when there is none. `score` is
  * Wa [hidden, embedding], the logits [window], or null.
  */
-export function attentiveLstm(tape: Tape, v: Rows, score: Vector | null, weights: Weights[], options: AttentiveReference) {
+export function attentiveLstm(
+  tape: Tape,
+  v: Rows,
+  score: Vector | null,
+  weights: Weights[],
+  options: AttentiveReference,
+) {
   const { hidden, layers, left, right, time, lengths, before, after, valid, attention, bypass, states } = options;
   const lanes = lengths.length;
   const y: (Vector | null)[][] = Array.from({ length: time }, () => new Array(lanes).fill(null));

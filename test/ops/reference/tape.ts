@@ -79,7 +79,12 @@ export class Tape {
     return y;
   }
 
-  sigmoid = (a: Vector) => this.map(a, (x) => 1 / (1 + Math.exp(-x)), (y) => y * (1 - y));
+  sigmoid = (a: Vector) =>
+    this.map(
+      a,
+      (x) => 1 / (1 + Math.exp(-x)),
+      (y) => y * (1 - y),
+    );
   tanh = (a: Vector) => this.map(a, Math.tanh, (y) => 1 - y * y);
   exp = (a: Vector) => this.map(a, Math.exp, (y) => y);
 

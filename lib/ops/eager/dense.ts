@@ -1,0 +1,76 @@
+import { CircumplexError } from '../../errors.ts';
+import { concat as concatGraph } from '../concat.ts';
+import { linear as linearGraph } from '../linear.ts';
+import { axisOf, type Backward, eager, type Frames, sizesOf, type Tensor } from './session.ts';
+
+export interface LinearArguments extends Frames {
+  /** [time, lane, feature] */
+  x: Tensor;
+  /** [output, feature] */
+  weight: Float32Array;
+  /** [output]; default: none. */
+  bias?: Float32Array;
+}
+
+export interface LinearRun extends Backward<[dy: Float32Array], LinearGradients> {
+  /** [time, lane, output] */
+  y: Float32Array;
+}
+
+export interface LinearGradients {
+  x: Float32Array;
+  weight: Float32Array;
+  /** Null where there is no bias. */
+  bias: Float32Array | null;
+}
+
+/**
+ * y = W x + b.
+ *
+ * @throws CircumplexError ERR_SHAPE, naming the argument.
+ */
+export function linear({ x, weight, bias, ...frames }: LinearArguments): LinearRun {
+  const op = 'linear';
+  const [time, lanes] = sizesOf(op, 'x', x);
+  const features = x.dims[2] as number;
+  const outputs = axisOf(op, 'weight', weight, features, '[output, feature]');
+  return eager<Pick<LinearRun, 'y'>, LinearGradients, [Float32Array]>(op, [time, lanes], frames, (inputs) => {
+    const from = inputs.activation('x', x, [time, lanes, null]);
+    const w = inputs.parameter('weight', weight, [outputs, features]);
+    const b = bias ? inputs.parameter('bias', bias, [outputs]) : null;
+    const y = linearGraph(inputs.graph, from, w, b);
+    return {
+      seeds: [y],
+      outputs: (read) => ({ y: read(y) }),
+      gradients: (read) => ({ x: read(from), weight: read(w), bias: b && read(b) }),
+    };
+  });
+}
+
+export interface ConcatArguments extends Frames {
+  /** One or more, each [time, lane, feature]. */
+  inputs: readonly Tensor[];
+}
+
+export interface ConcatRun extends Backward<[dy: Float32Array], { inputs: Float32Array[] }> {
+  /** [time, lane, sum of features] */
+  y: Float32Array;
+}
+
+/**
+ * The inputs' features side by side, frame by frame.
+ *
+ * @throws CircumplexError ERR_SHAPE or ERR_CONFIG, naming the argument.
+ */
+export function concat({ inputs: parts, ...frames }: ConcatArguments): ConcatRun {
+  const op = 'concat';
+  const [first] = parts;
+  if (!first) throw new CircumplexError('ERR_CONFIG', 'concat: inputs is empty; it needs one or more');
+  const [time, lanes] = sizesOf(op, 'inputs[0]', first);
+  type Gradients = { inputs: Float32Array[] };
+  return eager<Pick<ConcatRun, 'y'>, Gradients, [Float32Array]>(op, [time, lanes], frames, (inputs) => {
+    const from = parts.map((part, i) => inputs.activation(`inputs[${i}]`, part, [time, lanes, null]));
+    const y = concatGraph(inputs.graph, from);
+    return { seeds: [y], outputs: (read) => ({ y: read(y) }), gradients: (read) => ({ inputs: from.map(read) }) };
+  });
+}
