@@ -41,12 +41,9 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
  */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
   checkCheckpoint(checkpoint, path);
-  const { tensors, model, format: _format, ...keys } = checkpoint;
-  // The tensor tells whether there is a bias: saying it twice would only invite contradictions.
-  const { fusionBias: _fusionBias, ...described } = model;
-  const json = JSON.stringify({ format: FORMAT, ...keys, model: described });
+  const { tensors } = checkpoint;
   const named = specsOf(checkpoint).map(({ name, dims }) => [name, { dims, data: tensors.get(name)! }] as const);
-  await writeSafetensors(path, { metadata: { [KEY]: json }, tensors: new Map(named) });
+  await writeSafetensors(path, { metadata: { [KEY]: JSON.stringify(described(checkpoint)) }, tensors: new Map(named) });
 }
 
 /**
@@ -81,9 +78,9 @@ export function checkCheckpoint(checkpoint: Checkpoint, where = 'checkpoint'): v
 export function checkpointOf(json: unknown, tensors: ReadonlyMap<string, Tensor>, where: string): Checkpoint {
   const metadata = metadataOf(json, where);
   const model = withFusionBias(metadata.model, tensors.has('fusion.bias'));
-  const described = { ...metadata, model };
-  checkNames(described, tensors, where);
-  const converted = specsOf(described).map(({ name, dims }) => {
+  const decided = { ...metadata, model };
+  checkNames(decided, tensors, where);
+  const converted = specsOf(decided).map(({ name, dims }) => {
     const tensor = tensors.get(name)!;
     if (tensor.dims.length !== dims.length || tensor.dims.some((size, i) => size !== dims[i])) {
       throw refusal(where, `tensor '${name}' has shape ${shape(tensor.dims)}, expected ${shape(dims)}`);
@@ -99,7 +96,7 @@ export function checkpointOf(json: unknown, tensors: ReadonlyMap<string, Tensor>
     checkFinite(name, floats, where);
     return [name, floats] as const;
   });
-  return { ...described, tensors: new Map(converted) };
+  return { ...decided, tensors: new Map(converted) };
 }
 
 /**
@@ -133,6 +130,16 @@ function difference(modality: string, expected: Sizes, found: Sizes): string[] {
   const size = `the model reads ${expected[modality]} features of '${modality}'`;
   if (found[modality] === undefined) return [`${size}, which is not there`];
   return [`${size}, the data give ${found[modality]} after preprocessing`];
+}
+
+/** The metadata in the order of docs/checkpoint.md, unknown keys last. */
+function described(checkpoint: Checkpoint): Record<string, unknown> {
+  const { tensors: _tensors, format: _format, version, targets, rate, model, normaliser, ...keys } = checkpoint;
+  const { preprocessing, delay, postprocessing, fitted, seed, ...unknown } = keys;
+  // The tensor tells whether there is a bias: saying it twice would only invite contradictions.
+  const { fusionBias: _fusionBias, ...streams } = model;
+  const known = { format: FORMAT, version, targets, rate, model: streams, normaliser, preprocessing, delay };
+  return { ...known, postprocessing, fitted, seed, ...unknown };
 }
 
 function withFusionBias(model: Model, present: boolean): Model {

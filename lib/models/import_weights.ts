@@ -1,3 +1,4 @@
+import { version } from '../version.ts';
 import { type Checkpoint, checkpointOf } from './checkpoint.ts';
 import { FORMAT, isObject, refusal } from './checkpoint_metadata.ts';
 import type { Tensor } from './safetensors.ts';
@@ -25,7 +26,7 @@ export function importWeights(
 ): Checkpoint {
   if (!isObject(configuration)) throw refusal(where, 'the configuration must be an object of metadata');
   const { tensors: names = {}, ...metadata } = configuration;
-  return checkpointOf({ format: FORMAT, version: 'imported', ...metadata }, renamed(stateDict, names, where), where);
+  return checkpointOf({ format: FORMAT, version, ...metadata }, renamed(stateDict, names, where), where);
 }
 
 function renamed(stateDict: ReadonlyMap<string, Tensor>, names: unknown, where: string): Map<string, Tensor> {

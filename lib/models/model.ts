@@ -68,12 +68,12 @@ export function checkModel(model: Model, sizes: Sizes): void {
   const names = new Set<string>();
   for (const s of model.streams) {
     const where = `stream '${s.name}'`;
-    if (!NAME.test(s.name)) refuse(`${where}: a name is a letter, then letters, digits, '.', '_' or '-'`);
+    if (typeof s.name !== 'string' || !NAME.test(s.name)) refuse(`${where}: a name is a letter, then letters, digits, '.', '_' or '-'`);
     if (names.has(s.name)) refuse(`${where} appears twice`);
     names.add(s.name);
     if (!Array.isArray(s.inputs) || s.inputs.length === 0) refuse(`${where} has no inputs`);
     for (const input of s.inputs) {
-      if (!(input in sizes)) {
+      if (!Object.hasOwn(sizes, input)) {
         refuse(`${where}: no modality '${input}' in the data; there is ${Object.keys(sizes).join(', ')}`);
       }
     }

@@ -2,7 +2,7 @@ import { type Dataset, delayFrames, delayPredictions, interpolate, type Sequence
 import { CircumplexError } from '../errors.ts';
 import { Device, type DeviceOptions } from '../graph/device.ts';
 import { Store } from '../graph/store.ts';
-import type { Checkpoint } from './checkpoint.ts';
+import { type Checkpoint, checkFits } from './checkpoint.ts';
 import { Evaluator, OUTPUT } from './evaluator.ts';
 import { checkModel, type Model, modelParameters } from './model.ts';
 import { featureColumns, type Preprocessing, preprocess, sizesOfDataset } from './preprocessing.ts';
@@ -45,7 +45,7 @@ export async function predict(
   sequences: readonly Sequence[] = dataset.sequences,
   options: PredictOptions = {},
 ): Promise<Prediction[]> {
-  checkRate(checkpoint, dataset);
+  checkFits(checkpoint, dataset);
   const { model, targets } = checkpoint;
   const prepared = preprocess(onlyInputs(dataset, model), preprocessingOf(checkpoint), sequences);
   const sizes = sizesOfDataset(prepared);
@@ -103,29 +103,25 @@ export function storeOf(checkpoint: Checkpoint, outputs: number, sizes: Record<s
 }
 
 export function preprocessingOf(checkpoint: Pick<Checkpoint, 'preprocessing'>): Preprocessing {
-  return (checkpoint.preprocessing ?? {}) as Preprocessing;
+  const { functionals, decimate, ...unknown } = checkpoint.preprocessing ?? {};
+  const [step] = Object.keys(unknown);
+  if (step !== undefined) {
+    throw new CircumplexError('ERR_CHECKPOINT', `this version of circumplex knows no preprocessing step '${step}'`);
+  }
+  return { ...(functionals ? { functionals } : {}), ...(decimate ? { decimate } : {}) };
 }
 
 /** The data set with the model's modalities alone. */
 export function onlyInputs(dataset: Dataset, model: Model): Dataset {
   const inputs = new Set(model.streams.flatMap((s) => s.inputs));
   for (const input of inputs) {
-    if (!(input in dataset.modalities)) {
+    if (!Object.hasOwn(dataset.modalities, input)) {
       const there = Object.keys(dataset.modalities).join(', ');
       throw new CircumplexError('ERR_CHECKPOINT', `the model needs modality '${input}'; the data has ${there}`);
     }
   }
   const modalities = Object.fromEntries(Object.entries(dataset.modalities).filter(([name]) => inputs.has(name)));
   return { ...dataset, modalities };
-}
-
-function checkRate(checkpoint: Checkpoint, dataset: Dataset): void {
-  if (Math.abs(checkpoint.rate - dataset.rate) > 1e-9 * dataset.rate) {
-    throw new CircumplexError(
-      'ERR_CHECKPOINT',
-      `the model was trained at ${checkpoint.rate} Hz, the data is at ${dataset.rate} Hz: resample the data first`,
-    );
-  }
 }
 
 function readTraces(columns: ReturnType<typeof featureColumns>, sequence: number, model: Model, rate: number): Traces {

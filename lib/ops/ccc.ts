@@ -20,7 +20,8 @@ export function ccc(graph: Graph, y: Value, target: Value, scope: CccScope = 'po
     attributes,
     loss: weight !== 0,
     gradient: ({ graph: g, want }) => {
-      g.call('ccc_backward', [y, target, sums, statistics], [want(0)], { attributes: { ...attributes, weight } });
+      const dy = want(0); // null where nothing is trained: the mean of frozen streams
+      if (dy) g.call('ccc_backward', [y, target, sums, statistics], [dy], { attributes: { ...attributes, weight } });
     },
   });
   return { sums, totals };

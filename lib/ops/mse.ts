@@ -16,7 +16,8 @@ export function mse(graph: Graph, y: Value, target: Value, weight = 1): LossOutp
   graph.call('mse', [y, target], [sums, totals], {
     loss: weight !== 0,
     gradient: ({ graph: g, want }) => {
-      g.call('mse_backward', [y, target, sums], [want(0)], { attributes: { weight } });
+      const dy = want(0); // null where nothing is trained: the mean of frozen streams
+      if (dy) g.call('mse_backward', [y, target, sums], [dy], { attributes: { weight } });
     },
   });
   return { sums, totals };

@@ -1,3 +1,13 @@
+export {
+  type CrossValidation,
+  type CrossValidationOptions,
+  crossValidate,
+  type Fold,
+  type FoldReport,
+  type FoldResult,
+  folds,
+  type JoinedScores,
+} from './cross_validation.ts';
 export { DEFAULTS, type LearningRateSchedule, resolveSettings, type TrainingSettings, type TrainOptions } from './options.ts';
 export { fingerprint, RunDirectory } from './run_directory.ts';
 export { type Split, split } from './selection.ts';

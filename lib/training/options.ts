@@ -46,14 +46,19 @@ export interface TrainingSettings {
 
 export interface TrainOptions extends Partial<TrainingSettings>, DeviceOptions {
   /** A checkpoint (or its path) whose weights, model and normaliser every replica starts from. */
-  init?: Checkpoint | string;
+  init?: Checkpoint | string | undefined;
   /** Checkpoints (or paths) of networks that are frozen: only the fusion is trained. */
-  from?: (Checkpoint | string)[];
+  from?: (Checkpoint | string)[] | undefined;
   /** A run directory; see docs/data.md. */
-  out?: string;
-  /** Go on from the run directory's state. */
-  resume?: boolean;
-  signal?: AbortSignal;
+  out?: string | undefined;
+  /**
+   * Go on from the run directory's state, with the options of its config.json: `epochs` and `threads` may differ, any
+   * other setting may only repeat what it says.
+   */
+  resume?: boolean | undefined;
+  /** Where the data set lies: noted in config.json, so that a run can be resumed without naming it. */
+  data?: string | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 export const DEFAULTS: TrainingSettings = {
@@ -112,12 +117,45 @@ export function resolveSettings(options: Partial<TrainingSettings>): TrainingSet
   const { chunk } = settings;
   const chunkFits = typeof chunk === 'number' ? Number.isInteger(chunk) && chunk >= 1 : seconds(chunk) > 0;
   if (!chunkFits) refuse('chunk', "a positive number of frames, or of seconds as '60s'");
-  const { decimate = 1 } = settings.preprocessing;
-  if (!Number.isInteger(decimate) || decimate < 1) refuse('preprocessing', 'a decimation by a positive integer');
-  if (!['constant', 'plateau', 'cosine'].includes(settings.schedule?.kind)) {
-    refuse('schedule', "of the kind 'constant', 'plateau' or 'cosine'");
+  if (typeof settings.selection !== 'string') refuse('selection', 'inner, inner:SHARE, dev, ids:A,B or none');
+  if (typeof settings.refit !== 'boolean') refuse('refit', 'true or false');
+  if (!isRecord(settings.delay, Number.isFinite)) refuse('delay', 'seconds by target');
+  if (!isPreprocessing(settings.preprocessing)) {
+    refuse('preprocessing', '{decimate: a positive integer, functionals: {modality: [positive seconds]}}');
+  }
+  if (!isSchedule(settings.schedule)) {
+    const plateau = "{kind: 'plateau', factor: 0 to 1, patience: epochs, least: a rate}";
+    refuse('schedule', `{kind: 'constant'}, ${plateau} or {kind: 'cosine', warmUp: epochs}`);
   }
   return settings;
+}
+
+function isPreprocessing(value: unknown): boolean {
+  if (!isRecord(value, () => true)) return false;
+  const { decimate = 1, functionals = {}, ...others } = value as Preprocessing;
+  const widths = (list: unknown) => Array.isArray(list) && list.length > 0 && list.every((w) => Number.isFinite(w) && w > 0);
+  return isCount(decimate, 1) && isRecord(functionals, widths) && Object.keys(others).length === 0;
+}
+
+function isSchedule(value: LearningRateSchedule): boolean {
+  switch (value?.kind) {
+    case 'constant':
+      return true;
+    case 'plateau':
+      return value.factor > 0 && value.factor < 1 && isCount(value.patience, 1) && value.least >= 0;
+    case 'cosine':
+      return isCount(value.warmUp, 0);
+    default:
+      return false;
+  }
+}
+
+function isCount(value: unknown, least: number): boolean {
+  return Number.isInteger(value) && (value as number) >= least;
+}
+
+function isRecord(value: unknown, fits: (entry: unknown) => boolean): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(fits);
 }
 
 /** Frames of a chunk at `rate`. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, truncate } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { type Dataset, type Normaliser, writeCurves, writeFileWhole } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { type Checkpoint, writeCheckpoint } from '../models/checkpoint.ts';
@@ -50,20 +51,29 @@ export class RunDirectory {
     this.#metrics = new Array(replicas).fill(0);
   }
 
+  /** @throws CircumplexError ERR_FILE when the directory is there and not empty, or no directory. */
+  static async requireEmpty(path: string): Promise<void> {
+    const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw new CircumplexError('ERR_FILE', `${path} cannot be a run directory: ${error.message}`, { cause: error });
+    });
+    const present = names.filter((name) => !DRAFT.test(name));
+    if (present.length === 0) return;
+    throw new CircumplexError(
+      'ERR_FILE',
+      `${path} is not empty (${present.slice(0, 3).join(', ')}): choose another --out, or go on with --resume`,
+    );
+  }
+
   /**
    * A new run. @throws CircumplexError ERR_FILE when the directory is not empty or cannot be written.
    */
-  static async create(path: string, replicas: number, dataset: Dataset, config: unknown): Promise<RunDirectory> {
+  static async create(path: string, replicas: number, dataset: Dataset, config: object): Promise<RunDirectory> {
     await makeDirectory(path);
-    const present = await readdir(path);
-    if (present.length > 0) {
-      throw new CircumplexError(
-        'ERR_FILE',
-        `${path} is not empty (${present.slice(0, 3).join(', ')}): choose another --out, or go on with --resume`,
-      );
-    }
+    await RunDirectory.requireEmpty(path);
+    await removeDrafts(path);
     const run = new RunDirectory(path, replicas, fingerprint(dataset));
-    await writeFileWhole(join(path, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+    await run.#writeConfig({ ...config, fingerprint: run.fingerprint });
     for (let r = 0; r < replicas; r++) {
       await makeDirectory(run.of(r));
       await writeFileWhole(join(run.of(r), 'metrics.jsonl'), '');
@@ -90,7 +100,14 @@ export class RunDirectory {
   ): Promise<{ run: RunDirectory; state: { record: StateRecord; restore(trainer: Trainer): void } | null }> {
     const run = new RunDirectory(path, replicas, fingerprint(dataset));
     const file = join(path, STATE);
-    for (let r = 0; r < replicas; r++) await makeDirectory(run.of(r));
+    const config = await RunDirectory.config(path);
+    if (config.fingerprint !== run.fingerprint) {
+      throw new CircumplexError('ERR_DATA', `${path}: the data set has changed since the run was started`);
+    }
+    for (let r = 0; r < replicas; r++) {
+      await makeDirectory(run.of(r));
+      await removeDrafts(run.of(r));
+    }
     if (!existsSync(file)) {
       for (let r = 0; r < replicas; r++) await writeFileWhole(join(run.of(r), 'metrics.jsonl'), '');
       return { run, state: null };
@@ -98,9 +115,6 @@ export class RunDirectory {
     const { metadata, tensors } = decodeSafetensors(await readFile(file), file);
     const record = JSON.parse(metadata.state ?? 'null') as StateRecord | null;
     if (!record) throw new CircumplexError('ERR_CHECKPOINT', `${file} holds no training state`);
-    if (record.fingerprint !== run.fingerprint) {
-      throw new CircumplexError('ERR_DATA', `${path}: the data set has changed since the run was started`);
-    }
     for (let r = 0; r < replicas; r++) {
       const metrics = join(run.of(r), 'metrics.jsonl');
       await truncate(metrics, record.metrics[r] as number);
@@ -117,6 +131,13 @@ export class RunDirectory {
       }
     };
     return { run, state: { record, restore } };
+  }
+
+  /** Writes settings that a resumed run changes to config.json, so that the next resumption knows them. */
+  async updateConfig(changes: object): Promise<void> {
+    const config = await RunDirectory.config(this.path);
+    const updated = { ...config, ...changes };
+    if (!isDeepStrictEqual(updated, config)) await this.#writeConfig(updated);
   }
 
   /** A replica's directory. */
@@ -175,6 +196,17 @@ export class RunDirectory {
       await writeCurves(join(directory, `${sequence}.csv`), targets, values, rate);
     }
   }
+
+  async #writeConfig(config: object): Promise<void> {
+    await writeFileWhole(join(this.path, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  }
+}
+
+/** What `writeFileWhole` leaves beside a file when the process is killed while it writes. */
+const DRAFT = /\.[0-9a-f]{12}\.tmp$/;
+
+async function removeDrafts(path: string): Promise<void> {
+  for (const name of await readdir(path)) if (DRAFT.test(name)) await rm(join(path, name), { force: true });
 }
 
 async function makeDirectory(path: string): Promise<void> {

@@ -1,22 +1,30 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Dataset } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { Device } from '../graph/device.ts';
-import { type Checkpoint, readCheckpoint } from '../models/checkpoint.ts';
-import type { Model } from '../models/model.ts';
-import { predict } from '../models/predict.ts';
+import { type Checkpoint, checkFits, readCheckpoint } from '../models/checkpoint.ts';
+import { hasFusionBias, type Model } from '../models/model.ts';
+import { type Prediction, predict } from '../models/predict.ts';
 import { version } from '../version.ts';
 import { DEFAULTS, resolveSettings, type TrainingSettings, type TrainOptions } from './options.ts';
 import { RunDirectory } from './run_directory.ts';
+import type { Split } from './selection.ts';
 import { type EpochReport, Trainer } from './trainer.ts';
 
 /** What a run's config.json holds: every option, resolved. */
 export interface RunConfig extends TrainingSettings {
   version: string;
+  /** The data set's name. */
   dataset: string;
+  /** Where it lay, as it was given; null: in memory. */
+  data: string | null;
   model: Model;
-  /** Paths of checkpoints, where they were given as paths. */
+  /** Paths of checkpoints; 'in memory' where they were given as objects. */
   init: string | null;
   from: string[];
+  /** As asked for. */
+  device: string;
+  threads: number | null;
 }
 
 /**
@@ -33,33 +41,64 @@ export interface RunConfig extends TrainingSettings {
  * ERR_ABORTED while it is iterated
  */
 export async function train(model: Model | null, dataset: Dataset, options: TrainOptions = {}): Promise<Run> {
+  const { out } = options;
+  if (options.resume) {
+    const known = await resumedOptions(model, options);
+    if (known.cv !== null) throw new CircumplexError('ERR_CONFIG', `${out} is a cross-validation: resume it as one`);
+    ({ model, options } = known);
+  }
+  if (out !== undefined && !options.resume) await RunDirectory.requireEmpty(out);
+  const { config, settings, init, from } = await resolveRun(model, dataset, options);
+  const device = new Device(options);
+  let trainer: Trainer | null = null;
+  try {
+    const found = options.resume ? await RunDirectory.resume(out as string, settings.replicas, dataset) : null;
+    const normaliser = found?.state?.record.normaliser;
+    const setup = { dataset, model: config.model, settings, device, init, from };
+    trainer = await Trainer.create(normaliser ? { ...setup, normaliser } : setup);
+    found?.state?.restore(trainer);
+    await found?.run.updateConfig({ epochs: settings.epochs });
+    const directory =
+      found?.run ?? (out === undefined ? null : await RunDirectory.create(out, settings.replicas, dataset, config));
+    return new Run(dataset, trainer, device, config, directory, options);
+  } catch (error) {
+    trainer?.dispose();
+    device.dispose();
+    throw error;
+  }
+}
+
+/** What the options of a run come to. */
+export interface ResolvedRun {
+  config: RunConfig;
+  settings: TrainingSettings;
+  init: Checkpoint | null;
+  from: Checkpoint[];
+}
+
+/**
+ * Settings with their defaults and with what the checkpoints to start from decide; reads those.
+ *
+ * @throws CircumplexError ERR_CONFIG, ERR_CHECKPOINT, ERR_FILE
+ */
+export async function resolveRun(model: Model | null, dataset: Dataset, options: TrainOptions): Promise<ResolvedRun> {
   const init = options.init === undefined ? null : await loaded(options.init);
   const from = await Promise.all((options.from ?? []).map(loaded));
   if (init && from.length) throw new CircumplexError('ERR_CONFIG', 'init and from exclude each other');
+  for (const checkpoint of init ? [init] : from) checkTrainable(checkpoint, dataset);
   const settings = inherit(resolveSettings(options), options, init ? [init] : from);
-  const chosen = chooseModel(model, init, from);
   const config: RunConfig = {
     ...settings,
     version,
     dataset: dataset.name,
-    model: chosen,
-    init: typeof options.init === 'string' ? options.init : null,
-    from: (options.from ?? []).filter((c) => typeof c === 'string'),
+    data: options.data ?? null,
+    model: chooseModel(model, init, from),
+    init: options.init === undefined ? null : pathOf(options.init),
+    from: (options.from ?? []).map(pathOf),
+    device: options.device ?? 'auto',
+    threads: options.threads ?? null,
   };
-  const device = new Device(options);
-  const files = { directory: null as RunDirectory | null, state: null as Awaited<ReturnType<typeof RunDirectory.resume>>['state'] };
-  if (options.out && options.resume) {
-    const { run, state } = await RunDirectory.resume(options.out, settings.replicas, dataset);
-    Object.assign(files, { directory: run, state });
-  }
-  const normaliser = files.state?.record.normaliser;
-  const setup = { dataset, model: chosen, settings, device, init, from, ...(normaliser ? { normaliser } : {}) };
-  const trainer = await Trainer.create(setup);
-  files.state?.restore(trainer);
-  if (options.out && !options.resume) {
-    files.directory = await RunDirectory.create(options.out, settings.replicas, dataset, config);
-  }
-  return new Run(dataset, trainer, device, config, files.directory, options);
+  return { config, settings, init, from };
 }
 
 /** A training run: iterate it to train, then take its checkpoints. */
@@ -88,6 +127,11 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
       ...(note ? [note] : []),
       ...(short ? [`no epoch follows the bypass of ${bypass}: the last epoch is kept`] : []),
     ];
+  }
+
+  /** The sequences that take gradient steps, and those that choose the epoch. */
+  get split(): Split {
+    return this.#trainer.split;
   }
 
   /** Epochs done. */
@@ -139,16 +183,25 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
     return this.#trainer.checkpoint(this.#checked(replica), 'last');
   }
 
-  /** Writes checkpoints, and the best checkpoints' predictions on dev and test, to the run directory. */
-  async write(): Promise<void> {
+  /**
+   * Writes checkpoints, and the best checkpoints' predictions on dev and test, to the run directory.
+   *
+   * @param traces also return what the models looked at
+   * @returns the predictions, a list a replica
+   */
+  async write({ traces = false } = {}): Promise<Prediction[][]> {
     const { directory, dataset } = this;
-    if (!directory) return;
-    await directory.writeCheckpoints(this.#trainer);
+    await directory?.writeCheckpoints(this.#trainer);
     const held = dataset.sequences.filter((s) => s.partition === 'dev' || s.partition === 'test');
-    if (held.length === 0) return;
+    if (held.length === 0) return [];
+    const predictions: Prediction[][] = [];
     for (let r = 0; r < this.config.replicas; r++) {
-      await directory.writePredictions(r, await predict(this.best(r), dataset, held, { threads: this.device.threads }));
+      const { threads, isa } = this.device;
+      const curves = await predict(this.best(r), dataset, held, { threads, isa, traces });
+      await directory?.writePredictions(r, curves);
+      predictions.push(curves);
     }
+    return predictions;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -180,6 +233,12 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
   }
 }
 
+const IN_MEMORY = 'in memory';
+
+function pathOf(checkpoint: Checkpoint | string): string {
+  return typeof checkpoint === 'string' ? checkpoint : IN_MEMORY;
+}
+
 async function loaded(checkpoint: Checkpoint | string): Promise<Checkpoint> {
   return typeof checkpoint === 'string' ? readCheckpoint(checkpoint) : checkpoint;
 }
@@ -205,13 +264,12 @@ function inherit(settings: TrainingSettings, given: TrainOptions, checkpoints: C
 }
 
 function same(a: unknown, b: unknown): boolean {
-  const plain = (value: unknown) => JSON.stringify(value, Object.keys((value as object) ?? {}).sort());
-  return plain(a) === plain(b);
+  return isDeepStrictEqual(a, b);
 }
 
 function chooseModel(model: Model | null, init: Checkpoint | null, from: Checkpoint[]): Model {
   if (init) {
-    if (model && JSON.stringify(model) !== JSON.stringify(init.model)) {
+    if (model && !same(plain(model), plain(init.model))) {
       throw new CircumplexError('ERR_CONFIG', "the model contradicts the checkpoint's: leave its options out with init");
     }
     return init.model;
@@ -221,4 +279,52 @@ function chooseModel(model: Model | null, init: Checkpoint | null, from: Checkpo
   const streams = from.flatMap((c) => c.model.streams);
   const bias = model.fusionBias === undefined ? {} : { fusionBias: model.fusionBias };
   return { streams, fusion: model.fusion, ...bias };
+}
+
+/** The model with the default of its fusion's bias said. */
+function plain(model: Model): Model {
+  return { ...model, fusionBias: hasFusionBias(model) };
+}
+
+/** @throws ERR_CHECKPOINT when the data lack what the network reads, or have other targets. */
+function checkTrainable(checkpoint: Checkpoint, dataset: Dataset): void {
+  checkFits(checkpoint, dataset);
+  if (same(checkpoint.targets, dataset.targets)) return;
+  const found = `the checkpoint predicts ${checkpoint.targets.join(', ')}`;
+  throw new CircumplexError('ERR_CHECKPOINT', `${found}; ${dataset.name} has ${dataset.targets.join(', ')}`);
+}
+
+/**
+ * Model and options of a run that goes on: those of its config.json.
+ *
+ * @throws CircumplexError ERR_CONFIG when the options at hand contradict it, ERR_FILE when there is none
+ */
+export async function resumedOptions<Options extends TrainOptions>(
+  model: Model | null,
+  given: Options,
+): Promise<{ model: Model; options: Options; cv: 'session' | number | null }> {
+  if (given.out === undefined) throw new CircumplexError('ERR_CONFIG', 'resume: out, the run directory, is needed');
+  const config = (await RunDirectory.config(given.out)) as unknown as RunConfig & { cv?: 'session' | number };
+  const refuse = (name: string): never => {
+    throw new CircumplexError(
+      'ERR_CONFIG',
+      `resume: ${name} is not as in ${given.out}/config.json; only epochs and threads may differ`,
+    );
+  };
+  const settings = Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, config[name as keyof RunConfig]]));
+  if (given.epochs !== undefined) settings.epochs = given.epochs;
+  for (const [name, value] of Object.entries(settings)) {
+    const own = given[name as keyof TrainOptions];
+    if (own !== undefined && !same(own, value)) refuse(name);
+  }
+  if (model && !same(plain(model), plain(config.model))) refuse('model');
+  const options = { ...given, ...settings, device: given.device ?? config.device, data: config.data ?? given.data };
+  options.threads ??= config.threads ?? undefined;
+  options.init ??= config.init ?? undefined;
+  options.from ??= config.from;
+  for (const checkpoint of [options.init, ...options.from]) {
+    if (checkpoint !== IN_MEMORY) continue;
+    throw new CircumplexError('ERR_CONFIG', 'resume: the run started from a checkpoint in memory: pass it again');
+  }
+  return { model: config.model, options, cv: config.cv ?? null };
 }

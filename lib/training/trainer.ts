@@ -136,7 +136,7 @@ export class Trainer implements Disposable {
     const graph = new Graph({ replicas, lanes: this.#lanes, chunk: this.#chunk });
     this.#losses = this.#build(graph);
     this.store = new Store(this.#specs(), replicas);
-    adam(graph, this.store, (this.#losses.ccc ?? this.#losses.mse).sums, { clip: settings.clip ?? undefined });
+    if (this.store.segments.length) adam(graph, this.store, (this.#losses.ccc ?? this.#losses.mse).sums, { clip: settings.clip ?? undefined });
     this.#program = new Program(device, graph, this.store);
     this.#evaluator = parts.selection.length
       ? new Evaluator(
@@ -176,13 +176,13 @@ export class Trainer implements Disposable {
     const epoch = this.epoch + 1;
     const { replicas, seed, bypass } = this.#settings;
     const active = Uint8Array.from(this.progress, (p, r) => (p.stopped || this.epoch >= (this.#epochs[r] as number) ? 0 : 1));
-    const rates = Float32Array.from(this.progress, (p) => this.#learningRate(p, epoch));
+    const rates = this.progress.map((p) => this.#learningRate(p, epoch));
     for (const loss of [this.#losses.mse, this.#losses.ccc]) if (loss) this.#program.clear(loss.totals);
     await this.#program.run(this.#schedule(epoch), {
       columns: this.#columns,
       settings: {
         active,
-        learningRate: rates,
+        learningRate: Float32Array.from(rates),
         seed: Uint32Array.from({ length: replicas }, (_, r) => seed + r),
         epoch,
         bypass: epoch <= bypass,
@@ -229,6 +229,7 @@ export class Trainer implements Disposable {
     for (const checkpoint of this.#from) for (const [name, data] of checkpoint.tensors) tensors.set(name, data);
     for (const { spec, offset, size } of this.store.segments) tensors.set(spec.name, values.slice(offset, offset + size));
     const train = this.split.train.map((s) => s.id);
+    const earlier = this.#init ? [this.#init] : this.#from;
     const { preprocessing, delay, seed } = this.#settings;
     return {
       version,
@@ -241,9 +242,9 @@ export class Trainer implements Disposable {
       postprocessing: [],
       fitted: {
         ...this.#fittedStreams(train),
-        ...(this.model.fusion === 'none' ? {} : { fusion: train }),
-        normaliser: this.#init?.fitted.normaliser ?? this.#from[0]?.fitted.normaliser ?? train,
-        epoch: this.split.selection.map((s) => s.id),
+        ...(this.model.fusion === 'none' ? {} : { fusion: union(this.#init?.fitted.fusion, train) }),
+        normaliser: earlier.length ? union(...earlier.map((c) => c.fitted.normaliser)) : train,
+        epoch: union(...earlier.map((c) => c.fitted.epoch), this.split.selection.map((s) => s.id)),
       },
       seed: seed + replica,
       epoch: best ? this.chosenEpoch(replica) : this.epoch,
@@ -361,7 +362,8 @@ export class Trainer implements Disposable {
     const fitted: Record<string, string[]> = {};
     for (const s of this.model.streams) {
       const part = `streams.${s.name}`;
-      fitted[part] = this.#from.find((c) => part in c.fitted)?.fitted[part] ?? train;
+      const frozen = this.#from.find((c) => part in c.fitted)?.fitted[part];
+      fitted[part] = frozen ?? union(this.#init?.fitted[part], train);
     }
     return fitted;
   }
@@ -398,6 +400,11 @@ function frozenNormaliser(from: Checkpoint[]): Normaliser | null {
     }
   }
   return union;
+}
+
+/** Whoever starts from a checkpoint has seen what it has seen. */
+function union(...lists: (string[] | undefined)[]): string[] {
+  return [...new Set(lists.flatMap((list) => list ?? []))];
 }
 
 function byTarget(scores: Scores, key: 'cccMean' | 'cccConcat'): Record<string, number | null> {

@@ -31,16 +31,16 @@ std::string shape_of(const int64_t* dims, int32_t rank) {
 int64_t Call::inputs() const { return static_cast<int64_t>(inputs_.size()); }
 int64_t Call::outputs() const { return static_cast<int64_t>(outputs_.size()); }
 bool Call::has_input(int64_t index) const {
-  return index < inputs() && inputs_[static_cast<size_t>(index)].data != nullptr;
+  return index >= 0 && index < inputs() && inputs_[static_cast<size_t>(index)].data != nullptr;
 }
 bool Call::has_output(int64_t index) const {
-  return index < outputs() && outputs_[static_cast<size_t>(index)].data != nullptr;
+  return index >= 0 && index < outputs() && outputs_[static_cast<size_t>(index)].data != nullptr;
 }
 
 const Tensor& Call::checked(const std::vector<Tensor>& list, const char* side, int64_t index, const char* name,
                             Type type, int32_t rank, const int64_t* dims) const {
   const std::string where = op + ": " + side + " " + std::to_string(index) + " (" + name + ") ";
-  if (index >= static_cast<int64_t>(list.size()) || list[static_cast<size_t>(index)].data == nullptr) {
+  if (index < 0 || index >= static_cast<int64_t>(list.size()) || list[static_cast<size_t>(index)].data == nullptr) {
     throw Error("ERR_SHAPE", where + "is missing");
   }
   const Tensor& tensor = list[static_cast<size_t>(index)];
@@ -81,10 +81,12 @@ double Call::element(const char* name, int64_t index) const {
 
 double Call::number(const char* name) const { return element(name, 0); }
 double Call::number(const char* name, double otherwise) const { return count(name) ? element(name, 0) : otherwise; }
-int64_t Call::integer(const char* name) const { return static_cast<int64_t>(number(name)); }
-int64_t Call::integer(const char* name, int64_t otherwise) const {
-  return count(name) ? static_cast<int64_t>(element(name, 0)) : otherwise;
+int64_t Call::integer(const char* name) const {
+  const double value = number(name);
+  if (!(value >= -9e15 && value <= 9e15)) throw Error("ERR_SHAPE", op + ": attribute " + name + " is no integer");
+  return static_cast<int64_t>(value);
 }
+int64_t Call::integer(const char* name, int64_t otherwise) const { return count(name) ? integer(name) : otherwise; }
 
 void Call::refuse(const char* message) const { throw Error("ERR_SHAPE", op + ": " + message); }
 
@@ -116,6 +118,10 @@ void* Plan::kept(int64_t slot) const {
   const auto found = slots_.find(slot);
   if (found == slots_.end()) throw Error("ERR_SHAPE", "a backward call stands before its forward call");
   return found->second;
+}
+
+void Plan::column(int64_t index, int64_t width, int64_t replicas, bool write) {
+  columns_.push_back({index, width, replicas, write});
 }
 
 void Plan::kernel(const char* name) { kernel_ = name; }

@@ -52,6 +52,12 @@ struct Stage {
   int64_t round;
 };
 
+// A column of the data set that a call reads or writes: checked before each run, since tasks cannot fail.
+struct ColumnUse {
+  int64_t column, width, replicas;
+  bool write;
+};
+
 // What an operator's plan function fills for one call: its buffers, its stages, and the name of the kernel that serves.
 class Plan {
  public:
@@ -77,17 +83,21 @@ class Plan {
   void keep(int64_t slot, void* self);
   void* kept(int64_t slot) const;
   void kernel(const char* name);
+  // The call reads (or writes) `width` values a frame of a column, each replica its own where `replicas` > 1.
+  void column(int64_t index, int64_t width, int64_t replicas, bool write);
 
   // Read by the program.
   std::vector<Stage> take_stages();
   std::string take_kernel();
   int64_t scratch_bytes() const { return scratch_bytes_; }
+  const std::vector<ColumnUse>& columns() const { return columns_; }
 
  private:
   std::vector<std::unique_ptr<Memory>> memory_;
   std::vector<Stage> stages_;
   int64_t round_ = -1;
   std::map<int64_t, void*> slots_;
+  std::vector<ColumnUse> columns_;
   std::string kernel_;
   int64_t scratch_bytes_ = 0;
 };

@@ -50,13 +50,18 @@ Program::Program(std::shared_ptr<Device> device, ProgramDescription description)
       tensor.dims[i] = b.dims[i];
     }
     tensor.replicas = b.replicated ? r : 1;
+    int64_t most = int64_t{1} << 40;  // elements: beyond any memory, and far from an overflow
+    for (int32_t i = 0; i < tensor.rank; i++) {
+      if (tensor.dims[i] > most) throw Error("ERR_OUT_OF_MEMORY", "a buffer would have more than 2^40 values");
+      if (tensor.dims[i] > 0) most /= tensor.dims[i];
+    }
     const int64_t size = tensor.size();
     tensor.stride = !b.replicated ? 0 : b.memory ? b.stride : size;
     std::shared_ptr<Memory> memory = b.memory;
     const int64_t elements = size + (tensor.replicas - 1) * tensor.stride;
     const size_t width = bytes_of(b.type);
     if (!memory) memory = std::make_shared<Memory>(static_cast<size_t>(elements) * width);
-    if (b.offset < 0 || (b.offset + elements) * static_cast<int64_t>(width) > static_cast<int64_t>(memory->bytes())) {
+    if (b.offset < 0 || (tensor.replicas > 1 && tensor.stride < size) || (b.offset + elements) * static_cast<int64_t>(width) > static_cast<int64_t>(memory->bytes())) {
       throw Error("ERR_SHAPE", "a buffer lies outside its memory block");
     }
     tensor.data = static_cast<char*>(memory->data()) + b.offset * static_cast<int64_t>(width);
@@ -164,6 +169,16 @@ void Program::check(const std::vector<int32_t>& schedule, const RunSettings& set
     const bool fits = start >= 0 && length >= 0 && length <= control_.chunk && total >= length && start <= total - length;
     const bool known = !data || (sequence < data->sequences() && total == data->length(sequence));
     if (!fits || !known) throw Error("ERR_SHAPE", "the schedule names frames that its sequence does not have");
+  }
+  for (const ColumnUse& use : plan_->columns()) {
+    if (!data || use.column < 0 || use.column >= data->columns()) {
+      throw Error("ERR_SHAPE", "the program needs column " + std::to_string(use.column) + " of a data set");
+    }
+    const int64_t replicas = data->replicas(use.column);
+    const bool shared = !use.write && replicas == 1;
+    if (data->width(use.column) != use.width || !(shared || replicas == use.replicas)) {
+      throw Error("ERR_SHAPE", "column " + std::to_string(use.column) + " has another width or number of replicas");
+    }
   }
 }
 

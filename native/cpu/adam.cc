@@ -9,8 +9,8 @@ namespace circumplex::CIRCUMPLEX_ISA {
 namespace {
 
 struct Segment {
-  int64_t offset, size;
-  bool bypassed;  // stands still while attention is bypassed
+  int64_t offset, size;  // size 0: frozen
+  bool bypassed;         // stands still while attention is bypassed
 };
 
 struct Run {  // a part of a segment, a task's work
@@ -37,7 +37,8 @@ double power(double base, int64_t n) {
 
 bool stands_still(const Adam& a, int64_t replica, const Segment& segment) {
   const Control& control = *a.control;
-  return !control.active[replica] || a.gate.f64(replica)[1] == 0 || (segment.bypassed && control.bypass);
+  return !segment.size || !control.active[replica] || a.gate.f64(replica)[1] == 0 ||
+         (segment.bypassed && control.bypass);
 }
 
 void step(void* self, int64_t task, Worker&) {
@@ -51,7 +52,7 @@ void step(void* self, int64_t task, Worker&) {
   const V rate = set1(static_cast<float>(-step_size));
   const V correction = set1(static_cast<float>(__builtin_sqrt(1 - power(a.beta2, t))));
   const V epsilon = set1(static_cast<float>(a.epsilon));
-  const V weight1 = set1(static_cast<float>(1 - a.beta1));
+  const V weight1 = set1(static_cast<float>(1 - a.beta1)), beta1 = set1(static_cast<float>(a.beta1));
   const V beta2 = set1(static_cast<float>(a.beta2)), weight2 = set1(static_cast<float>(1 - a.beta2));
 
   const float* gradient = a.gradient.f32(replica) + run.offset;
@@ -62,7 +63,7 @@ void step(void* self, int64_t task, Worker&) {
     const int left = static_cast<int>(smaller(W, run.size - i));
     const V g = load_n(gradient + i, left);
     const V before = load_n(first + i, left);
-    const V m = before + weight1 * (g - before);
+    const V m = a.beta1 > 0.5 ? before + weight1 * (g - before) : g - (g - before) * beta1;  // as torch.lerp
     const V v = load_n(second + i, left) * beta2 + weight2 * g * g;
     const V denominator = sqrt(v) / correction + epsilon;
     store_n(first + i, m, left);

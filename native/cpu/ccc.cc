@@ -1,6 +1,6 @@
-// Concordance (Lin 1989) as a loss: 1 - C, C = 2 cov / S, S = var_y + var_t + (mean_y - mean_t)^2, moments with 1/N over
-// the valid, labelled frames of the chunk, all lanes together (pooled) or lane by lane. The loss is the mean over the
-// terms (a target, of a lane or of all) that have two frames and a gold standard that moves.
+// Concordance (Lin 1989) as a loss: 1 - C, C = 2 cov / S, S = var_y + var_t + (mean_y - mean_t)^2, moments with 1/N
+// over the valid, labelled frames of the chunk, all lanes together (pooled) or lane by lane. The loss is the mean over
+// the terms (a target, of a lane or of all) that have two frames and a gold standard that moves.
 //   dC/dy_i = 2 / (N S) ((t_i - mean_t) - C (y_i - mean_t)).
 
 #include "cpu/rows.h"

@@ -1,4 +1,5 @@
-// Clips the gradient to a global norm, as torch.nn.utils.clip_grad_norm_: where ||g|| > norm, g *= norm / (||g|| + 1e-6).
+// Clips the gradient to a global norm, as torch.nn.utils.clip_grad_norm_:
+//   where ||g|| > norm, g *= norm / (||g|| + 1e-6).
 // Squares are summed in float64, by slabs of 4096 values of 16 strided chains each, slabs in order.
 
 #include "cpu/rows.h"
@@ -67,7 +68,8 @@ void plan_clip(Plan& plan, const Call& call) {
   c.limit = call.number("norm");
   if (!(c.limit > 0)) call.refuse("norm must be positive");
   c.slabs = divide_up(c.gradient.dims[0], kBlockValues);
-  c.partial = static_cast<double*>(plan.allocate(plan.control.replicas * c.slabs * static_cast<int64_t>(sizeof(double))));
+  const int64_t sums = plan.control.replicas * c.slabs;
+  c.partial = static_cast<double*>(plan.allocate(sums * static_cast<int64_t>(sizeof(double))));
   plan.stage(plan.control.replicas * c.slabs, square, &c);
   plan.stage(plan.control.replicas, total, &c);
   plan.stage(plan.control.replicas * c.slabs, scale, &c);

@@ -9,7 +9,7 @@ namespace {
 constexpr int64_t kCounters = 16;  // Philox blocks at a time, four units each
 constexpr int64_t kUnits = 4 * kCounters;
 
-// Philox 4x32-10 of the counters (epoch, sequence, frame, first + i): a plain loop, which the compiler turns to vectors.
+// Philox 4x32-10 of the counters (epoch, sequence, frame, first + i): a plain loop, which the compiler vectorises.
 void philox(uint32_t (&out)[4][kCounters], DropoutKey key, uint32_t frame, uint32_t first) {
   uint32_t c0[kCounters], c1[kCounters], c2[kCounters], c3[kCounters];
   for (int64_t i = 0; i < kCounters; i++) {

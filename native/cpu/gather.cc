@@ -1,4 +1,4 @@
-// Frames of a data set's column as an activation: row tau of lane b is frame start[b] + tau - left of the lane's sequence.
+// Frames of a data set's column as an activation: row tau of lane b is frame start[b] + tau - left of its sequence.
 // A halo of `left` and `right` frames around the chunk lets attention windows read across its edges.
 
 #include "core/data.h"
@@ -60,6 +60,7 @@ void plan_gather(Plan& plan, const Call& call) {
     if (g.valid.replicas != g.values.replicas) call.refuse("values and valid are shared by all replicas or neither is");
   }
   g.rows = rows_of(plan, call, g.values);
+  plan.column(g.column, g.values.dims[2], g.values.replicas, false);
   plan.stage(g.rows.tasks(), gather, &g);
   plan.kernel("copy");
 }

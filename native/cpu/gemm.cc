@@ -46,20 +46,25 @@ constexpr TileFunction kTiles[] = {nullptr,      tile_rows<1>, tile_rows<2>, til
                                    tile_rows<4>, tile_rows<5>, tile_rows<6>};
 #endif
 
-// a [k, m] packed as [k][kTileRows] for rows m0.. of the result.
+// Rows of the next tile when `left` remain: 9 go as 5 and 4, since a tile of 3 rows has too few sums in flight.
+int64_t even_share(int64_t left) { return divide_up(left, divide_up(left, kTileRows)); }
+
+// a [k, m] packed as [k][kTileRows] for rows m0.. of the result. `packed` has room for W floats more.
 void pack_rows(float* packed, const float* a, int64_t lda, const int32_t* columns, int64_t m0, int64_t m, int64_t k) {
   const int64_t count = smaller(kTileRows, m - m0);
-  const bool contiguous =
-      !columns || (columns[m0 + count - 1] - columns[m0] == count - 1 && columns[m0] >= 0 && columns[m0 + count - 1] >= 0);
   const int64_t base = columns ? columns[m0] : m0;
+  const bool contiguous = !columns || columns[m0 + count - 1] - base == count - 1;
+  if (contiguous && count == kTileRows && base + round_up(kTileRows, W) <= lda) {
+    // Whole vectors; what they carry beyond the tile's rows is overwritten by the next row.
+    for (int64_t i = 0; i < k; i++) {
+      for (int v = 0; v < kTileRows; v += W) store(packed + i * kTileRows + v, load(a + i * lda + base + v));
+    }
+    return;
+  }
   for (int64_t i = 0; i < k; i++) {
     const float* from = a + i * lda;
     float* to = packed + i * kTileRows;
-    if (contiguous) {
-      for (int64_t r = 0; r < count; r++) to[r] = from[base + r];
-    } else {
-      for (int64_t r = 0; r < count; r++) to[r] = from[columns[m0 + r]];
-    }
+    for (int64_t r = 0; r < count; r++) to[r] = from[columns ? columns[m0 + r] : m0 + r];
     for (int64_t r = count; r < kTileRows; r++) to[r] = 0;
   }
 }
@@ -88,11 +93,12 @@ void pack_plain(float* panels, const float* w, int64_t ld, int64_t n, int64_t k,
   for (int64_t p = first; p < last; p++) {
     float* panel = panels + p * k * kPanel;
     const int64_t columns = smaller(kPanel, n - p * kPanel);
+    const int low = static_cast<int>(smaller(columns, W)), high = static_cast<int>(larger(0, columns - W));
     for (int64_t i = 0; i < k; i++) {
       const int64_t row = rows ? rows[i] : i;
-      float* to = panel + i * kPanel;
       const float* from = w + row * ld + p * kPanel;
-      for (int64_t j = 0; j < kPanel; j++) to[j] = row >= 0 && j < columns ? from[j] : 0.f;
+      store(panel + i * kPanel, row < 0 ? zero() : load_n(from, low));
+      store(panel + i * kPanel + W, row < 0 || !high ? zero() : load_n(from + W, high));
     }
   }
 }
@@ -107,8 +113,8 @@ void multiply_rows(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
       const Start from = k0 ? Start::output : start;
       for (int64_t j = 0; j < n; j += kPanel) {
         const float* panel = panels + j * k + k0 * kPanel;
-        for (int64_t i = m0; i < m1; i += kTileRows) {
-          const int64_t rows = smaller(kTileRows, m1 - i);
+        for (int64_t i = m0, rows; i < m1; i += rows) {
+          rows = even_share(m1 - i);
           kTiles[rows](a + i * lda + k0, lda, 1, panel, depth, from, bias ? bias + j : nullptr, c + i * ldc + j, ldc,
                        n - j);
         }
@@ -118,7 +124,7 @@ void multiply_rows(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
   }
 }
 
-int64_t outer_scratch(int64_t n) { return kDepth * (round_up(n, kPanel) + kTileRows); }
+int64_t outer_scratch(int64_t n) { return kDepth * (round_up(n, kPanel) + kTileRows) + W; }
 
 void multiply_outer(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const int32_t* columns,
                     const float* b, int64_t ldb, Start start, float* c, int64_t ldc, float* scratch) {

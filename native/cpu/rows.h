@@ -1,6 +1,6 @@
 #pragma once
-// A tensor as rows of its last axis, shared out to threads in blocks. The rows of an activation [T', B, F] are its frames
-// x lanes; only those of the current chunk are in use.
+// A tensor as rows of its last axis, shared out to threads in blocks. The rows of an activation [T', B, F] are its
+// frames x lanes; only those of the current chunk are in use.
 
 #include "core/plan.h"
 #include "cpu/simd.h"

@@ -32,9 +32,14 @@ void plan_scatter(Plan& plan, const Call& call) {
   Scatter& s = *plan.make<Scatter>();
   s.column = call.integer("column");
   if (s.column < 0) call.refuse("column cannot be negative");
-  s.values = call.input(0, "values", Type::f32, 3, plan.control.chunk, plan.control.lanes);
+  s.values = call.input(0, "values", Type::f32, -1);
+  for (; s.values.rank > 3; s.values.rank--) {  // fusion weights are [time, lane, output, stream]: a frame is one run
+    s.values.dims[s.values.rank - 2] *= s.values.dims[s.values.rank - 1];
+  }
+  if (s.values.rank != 3 || s.values.dims[0] != plan.control.chunk) call.refuse("values are not [time, lane, ...]");
   s.rows = rows_of(plan, call, s.values);
   s.rows.copies = plan.control.replicas;
+  plan.column(s.column, s.rows.width, s.values.replicas, true);
   plan.stage(s.rows.tasks(), scatter, &s);
   plan.kernel("copy");
 }

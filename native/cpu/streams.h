@@ -10,7 +10,8 @@ CIRCUMPLEX_INLINE Tensor* read_streams(Plan& plan, const Call& call, int64_t fir
                                        const Tensor& result) {
   Tensor* y = static_cast<Tensor*>(plan.allocate(count * static_cast<int64_t>(sizeof(Tensor))));
   for (int64_t i = 0; i < count; i++) {
-    y[i] = source(call, result, call.input(first + i, "y", Type::f32, 3, plan.control.chunk, plan.control.lanes, outputs));
+    const Control& control = plan.control;
+    y[i] = source(call, result, call.input(first + i, "y", Type::f32, 3, control.chunk, control.lanes, outputs));
   }
   return y;
 }
@@ -20,7 +21,8 @@ CIRCUMPLEX_INLINE Tensor* read_masks(Plan& plan, const Call& call, int64_t first
   Tensor* valid = static_cast<Tensor*>(plan.allocate(count * static_cast<int64_t>(sizeof(Tensor))));
   for (int64_t i = 0; i < count; i++) {
     if (!call.has_input(first + i)) continue;
-    valid[i] = source(call, result, call.input(first + i, "valid", Type::u8, 2, plan.control.chunk, plan.control.lanes));
+    const Control& control = plan.control;
+    valid[i] = source(call, result, call.input(first + i, "valid", Type::u8, 2, control.chunk, control.lanes));
   }
   return valid;
 }

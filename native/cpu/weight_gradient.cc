@@ -5,7 +5,7 @@
 namespace circumplex::CIRCUMPLEX_ISA {
 namespace {
 
-constexpr int64_t kBlockColumns = 128;
+constexpr int64_t kBlockColumns = 256;  // packing a is shared by so many columns of b
 
 int64_t rows_now(const WeightGradient& g) {
   return g.control->frames ? (g.control->frames + g.halo) * g.control->lanes : 0;

@@ -1,10 +1,10 @@
 #pragma once
 // Runs a program in every way that must not change its bits, and holds the result to a float64 reference.
 //
-// A case is buffers with their first values, calls, data columns and a schedule. Every buffer lies in a block of its own
-// with guard values (NaN) before, between and behind the replicas: a read outside a tensor poisons a result, a write
-// outside shows. The reference works on the same values in float64, chunk by chunk and replica by replica, and everything
-// that it leaves alone (rows out of use, inputs) must come out untouched.
+// A case is buffers with their first values, calls, data columns and a schedule. Every buffer lies in a block of its
+// own with guard values (NaN) before, between and behind the replicas: a read outside a tensor poisons a result, a
+// write outside shows. The reference works on the same values in float64, chunk by chunk and replica by replica, and
+// everything that it leaves alone (rows out of use, inputs) must come out untouched.
 
 #include <algorithm>
 #include <atomic>
@@ -222,7 +222,8 @@ inline Result run_case(const Case& c, const std::string& isa, int threads, int64
   Result result;
   for (size_t b = 0; b < c.buffers.size(); b++) {
     const size_t width = width_of(c.buffers[b].type), size = static_cast<size_t>(c.buffers[b].size()) * width;
-    const size_t guard = static_cast<size_t>(kGuard) * width, copies = static_cast<size_t>(program.buffer(static_cast<int64_t>(b)).replicas);
+    const size_t guard = static_cast<size_t>(kGuard) * width;
+    const size_t copies = static_cast<size_t>(program.buffer(static_cast<int64_t>(b)).replicas);
     const unsigned char* bytes = static_cast<const unsigned char*>(blocks[b]->data());
     std::vector<Bytes> replicas;
     for (size_t r = 0; r < copies; r++) {
@@ -309,9 +310,9 @@ inline void compare(const Case& c, const std::string& isa, const Result& result,
                                              : std::abs(got - want) <= c.atol + c.rtol * std::abs(want);
         if (!fits && bad++ == 0) at = i;
       }
-      CHECK(bad == 0, "%s (%s): buffer %zu, replica %zu: %zu of %zu values, first [%zu] is %.9g, not %.9g", c.name.c_str(),
-            isa.c_str(), b, r, bad, expected[b][r].size(), at, read_value(type, result[b][r].data(), at),
-            expected[b][r][at]);
+      CHECK(bad == 0, "%s (%s): buffer %zu, replica %zu: %zu of %zu values, first [%zu] is %.9g, not %.9g",
+            c.name.c_str(), isa.c_str(), b, r, bad, expected[b][r].size(), at,
+            read_value(type, result[b][r].data(), at), expected[b][r][at]);
     }
   }
 }
@@ -323,13 +324,15 @@ inline void verify(const Case& c) {
     if (!set.available()) continue;
     const Result result = run_case(c, set.name, 1, 0, c.replicas);
     compare(c, set.name, result, expected);
-    CHECK(result == run_case(c, set.name, 2, 0, c.replicas), "%s (%s): two threads give other bits", c.name.c_str(), set.name);
+    CHECK(result == run_case(c, set.name, 2, 0, c.replicas), "%s (%s): two threads give other bits", c.name.c_str(),
+          set.name);
     for (int64_t r = 0; r < c.replicas && c.replicas > 1; r++) {
       const Result alone = run_case(c, set.name, 1, r, r + 1);
       for (size_t b = 0; b < alone.size(); b++) {
         if (result[b].size() == 1) continue;
-        CHECK(alone[b][0] == result[b][static_cast<size_t>(r)], "%s (%s): buffer %zu: replica %d alone gives other bits",
-              c.name.c_str(), set.name, b, static_cast<int>(r));
+        CHECK(alone[b][0] == result[b][static_cast<size_t>(r)],
+              "%s (%s): buffer %zu: replica %d alone gives other bits", c.name.c_str(), set.name, b,
+              static_cast<int>(r));
       }
     }
     results[set.name] = result;

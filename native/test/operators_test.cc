@@ -100,12 +100,14 @@ void gather(int64_t width, int64_t left, int64_t right, bool masked, bool replic
   verify(c);
 }
 
-void scatter(int64_t width, bool shared_values) {
+void scatter(int64_t width, bool shared_values, std::vector<int64_t> frame) {
   Case c;
   c.name = label("scatter", {width, shared_values});
   odd_schedule(c);
   const int64_t column = c.column(width, true, [&] { return c.draw(); });
-  const int64_t values = c.input({c.chunk, c.lanes, width}, !shared_values);
+  std::vector<int64_t> shape = {c.chunk, c.lanes};
+  shape.insert(shape.end(), frame.begin(), frame.end());
+  const int64_t values = c.input(shape, !shared_values);
   c.call("scatter", {values}, {}, {{"column", {double(column)}}});
   c.reference = [=](World& v) {
     for (int64_t row = 0; row < v.rows(); row++) {
@@ -210,7 +212,8 @@ void dropout(int64_t units, int64_t left, int64_t right, double p) {
   c.reference = [=](World& v) {
     for (int64_t row = 0; row < v.rows(left + right); row++) {
       const size_t lane = static_cast<size_t>(row % v.lanes);
-      const uint32_t frame = uint32_t(v.now.start[lane] + row / v.lanes - left), sequence = uint32_t(v.now.sequence[lane]);
+      const uint32_t frame = uint32_t(v.now.start[lane] + row / v.lanes - left);
+      const uint32_t sequence = uint32_t(v.now.sequence[lane]);
       for (int64_t u = 0; u < units; u++) {
         const Counter random = philox({{v.epoch, sequence, frame, uint32_t(u / 4)}}, v.seed, 9);
         const double scale = random.v[u % 4] < p * 4294967296.0 ? 0 : 1 / (1 - p);
@@ -340,7 +343,8 @@ void mix(int64_t streams, int64_t outputs, bool per_output, bool bias) {
   c.name = label("stream_mix", {streams, outputs, per_output, bias});
   c.chunk = 37;
   c.usual_schedule();
-  const std::vector<int64_t> shape = per_output ? std::vector<int64_t>{outputs, streams} : std::vector<int64_t>{streams};
+  std::vector<int64_t> shape = {streams};
+  if (per_output) shape = {outputs, streams};
   const int64_t weight = c.input(shape), b = c.input({outputs});
   const int64_t dweight = c.output(shape), db = c.output({outputs});
   const int64_t z = c.output({c.chunk, c.lanes, outputs}), dz = c.input({c.chunk, c.lanes, outputs});
@@ -392,7 +396,8 @@ void mse(int64_t lanes, int64_t chunk, int64_t outputs, double missing) {
   c.chunk = chunk;
   c.usual_schedule();
   const int64_t y = c.input({chunk, lanes, outputs}), target = targets(c, outputs, missing);
-  const int64_t sums = c.output({2}, Type::f64), totals = c.output({2}, Type::f64), dy = c.output({chunk, lanes, outputs});
+  const int64_t sums = c.output({2}, Type::f64), totals = c.output({2}, Type::f64);
+  const int64_t dy = c.output({chunk, lanes, outputs});
   c.call("mse", {y, target}, {sums, totals});
   c.call("mse_backward", {y, target, sums}, {dy}, {{"weight", {0.75}}});
   c.reference = [=](World& v) {
@@ -495,7 +500,8 @@ void adam(bool bypass) {
   std::vector<double> flat;
   for (const auto& s : segments) flat.insert(flat.end(), s.begin(), s.end());
   const int64_t g = c.input({size}), p = c.input({size});
-  const int64_t m = c.input({size}, true, 0.1), second = c.add(Type::f32, true, {size}, [&] { return std::abs(c.draw()); });
+  const int64_t m = c.input({size}, true, 0.1);
+  const int64_t second = c.add(Type::f32, true, {size}, [&] { return std::abs(c.draw()); });
   int64_t step = 0;
   const int64_t steps = c.add(Type::i32, true, {4}, [&] { return step++ % 4 == 2 ? 1000 : 0; });
   int64_t entry = 0;  // replica 1 has no labelled frame
@@ -743,7 +749,8 @@ void refusals() {
   });
   refuses("gather: output 0 (values)", [](Case& c) {
     const double column = double(c.column(2, false, [] { return 0; }));
-    c.call("gather", {}, {c.output({5, 3, 2}, Type::f32, false)}, {{"column", {column}}, {"left", {1}}, {"right", {0}}});
+    c.call("gather", {}, {c.output({5, 3, 2}, Type::f32, false)},
+           {{"column", {column}}, {"left", {1}}, {"right", {0}}});
   });
   refuses("widths", [](Case& c) { c.call("concat", {c.input({5, 3, 2}), c.input({5, 3, 2})}, {c.output({5, 3, 5})}); });
   refuses("streams", [](Case& c) {
@@ -790,8 +797,9 @@ void all() {
       gather(width, 6, 3, true, replicated);
       gather(width, 2, 0, false, replicated);
     }
-    scatter(width, width == 3);
+    scatter(width, width == 3, {width});
   }
+  scatter(6, false, {2, 3});
   concat({1}, 0, -1);
   concat({3, 7, 1, 40}, 2, -1);
   concat({3, 7, 1}, 0, 1);

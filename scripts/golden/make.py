@@ -4,11 +4,16 @@ Needs torch and safetensors (made with torch 2.13.0, safetensors 0.8.0, on a CPU
 
     pip install torch safetensors
     python scripts/golden/make.py
+    npx biome format --write test/golden
 
 `--float32` also trains in float32 and prints how far that is from the float64 that is stored.
 """
 
+import sys
+
 import torch
+
+sys.dont_write_bytecode = True  # no __pycache__ beside the scripts
 
 import dtypes
 import forward

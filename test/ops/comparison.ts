@@ -25,3 +25,12 @@ export function norm(values: Values): number {
   for (let i = 0; i < values.length; i++) sum += values[i]! ** 2;
   return Math.sqrt(sum);
 }
+
+/** Bit for bit: as many values, each the same, NaN equal to NaN. */
+export function expectSame(where: unknown, actual: Values, expected: Values): void {
+  expect(actual.length, JSON.stringify(where)).toBe(expected.length);
+  for (let i = 0; i < expected.length; i++) {
+    if (Object.is(actual[i], expected[i])) continue;
+    expect.fail(`value ${i} of ${JSON.stringify(where)} is ${actual[i]}, expected ${expected[i]}`);
+  }
+}

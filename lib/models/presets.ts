@@ -1,0 +1,54 @@
+import type { Dataset } from '../data/index.ts';
+import { CircumplexError } from '../errors.ts';
+import { type Model, type Stream, stream } from './model.ts';
+
+/** Streams of the paper's end-to-end model; the early stream reads the modalities side by side, without attention. */
+const LUCAS_2020: readonly (Partial<Stream> & { name: string })[] = [
+  { name: 'audio', hidden: 32 },
+  { name: 'video', hidden: 128, window: 13, attention: 'gdp' },
+  { name: 'early', hidden: 128 },
+];
+
+/** Models of published work, by name, for the modalities of a data set. */
+export const presets = {
+  /**
+   * Lucas, Ghaleb and Asteriadis: an audio net, a video net with embedding attention over 13 frames, an early-fusion net,
+   * each of two layers, fused by attention for each output dimension.
+   *
+   * @throws CircumplexError ERR_CONFIG when the data has no modalities called audio and video
+   */
+  lucas2020(data: Pick<Dataset, 'name' | 'modalities'>): Model {
+    const there = Object.keys(data.modalities);
+    const absent = ['audio', 'video'].find((modality) => !there.includes(modality));
+    if (absent !== undefined) {
+      throw new CircumplexError(
+        'ERR_CONFIG',
+        `preset lucas2020: ${data.name} has no modality '${absent}', it has ${there.join(', ')}; name the streams by ` +
+          `hand, as in --streams ${there.join(',')}${there.length > 1 ? `,early=${there.join('+')}` : ''}`,
+      );
+    }
+    const early = there.filter((modality) => modality === 'audio' || modality === 'video');
+    const streams = LUCAS_2020.map((s) => stream(s.name === 'early' ? { ...s, inputs: early } : s));
+    return { streams, fusion: 'attention' };
+  },
+} as const satisfies Record<string, (data: Pick<Dataset, 'name' | 'modalities'>) => Model>;
+
+export type PresetName = keyof typeof presets;
+
+/** Training settings of a preset, to be given to `train`. */
+export const presetSettings = {
+  /** What the paper says, and where it is silent what docs/architecture.md decides for it. */
+  lucas2020: {
+    epochs: 100,
+    patience: 15,
+    learningRate: 0.01,
+    schedule: { kind: 'constant' },
+    chunk: 100,
+    lanes: null,
+    dropout: 0.2,
+    bypass: 5,
+    loss: 'mse',
+    auxiliary: 0,
+    clip: null,
+  },
+} as const satisfies Record<PresetName, object>;

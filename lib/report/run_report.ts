@@ -1,0 +1,181 @@
+import { type Concordance, replicaStatistics, type Scores } from '../evaluation/index.ts';
+import type { Prediction, Traces } from '../models/predict.ts';
+import {
+  attentionMap,
+  type EpochLine,
+  learningCurves,
+  timeCourse,
+  windowWeights,
+} from './figures/index.ts';
+import { type ReportFigure, type ReportSection, reportHtml } from './html.ts';
+import { conditionTable, type RunScores, scoreTable, sequenceTable } from './scoreTables.ts';
+import { aggregates, formatNumber } from './tables.ts';
+
+/** A sequence with what was predicted for it. */
+export interface ReportedSequence {
+  /** [length, target], NaN is unlabelled; null where there is no gold standard. */
+  gold: Float64Array | null;
+  prediction: Prediction;
+}
+
+/** A part of the data that is scored: dev, test, all folds joined, ... */
+export interface ReportedPart {
+  /** Of the model that the report is about; null where no sequence has a gold standard. */
+  scores: Scores | null;
+  /** Of every replica, itself included; one alone is no spread. */
+  replicas: Scores[];
+  sequences: ReportedSequence[];
+}
+
+export interface RunReport {
+  title: string;
+  facts: Record<string, string | number>;
+  /** What a reader of the scores must know. */
+  notes: string[];
+  /** By name. */
+  parts: Record<string, ReportedPart>;
+  /** Learning curves, a figure each. */
+  learning: { title: string; lines: readonly EpochLine[]; best: Record<number, number> }[];
+  /** What the training loss is: "MSE (squared units of the targets)". */
+  loss: string;
+  /** Windows with one weight an offset: by stream, its logits. */
+  staticWindows: Record<string, { left: number; logits: Float32Array }>;
+  /** Hz at which the model predicts. */
+  rate: number;
+  /** Any JSON: configuration, versions, device. */
+  provenance: unknown;
+}
+
+/** Sequences whose curves are drawn, a part; the others lie in predictions/. */
+const DRAWN = 9;
+/** Sequences whose attention window is drawn. */
+const MAPPED = 3;
+
+/** The report of a run as one HTML document: scores, learning curves, curves with what the model looked at. */
+export async function runReport(report: RunReport): Promise<string> {
+  const { title, facts, notes, parts, provenance } = report;
+  const sections: ReportSection[] = [
+    ...(notes.length ? [{ heading: 'Read this first', text: notes.map(sentence) }] : []),
+    ...Object.entries(parts).map(([name, part]) => scoreSection(name, part)),
+    await learningSection(report),
+    ...(await Promise.all(Object.entries(parts).map(([name, part]) => curveSection(name, part)))),
+    ...(await windowSections(report)),
+  ];
+  const headline = Object.entries(parts).flatMap(([name, { scores }]) => (scores ? headlineFacts(name, scores) : []));
+  return reportHtml({ title, facts: { ...Object.fromEntries(headline), ...facts }, sections, provenance });
+}
+
+/** Both CCCs of each run, by target, as the tables of conditions take them. */
+export function runScores(runs: readonly Scores[]): RunScores {
+  const targets = Object.keys(runs[0] ?? {});
+  const values = (kind: 'cccMean' | 'cccConcat') =>
+    Object.fromEntries(targets.map((target) => [target, runs.map((scores) => scores[target]?.[kind] ?? null)]));
+  return { cccMean: values('cccMean'), cccConcat: values('cccConcat') };
+}
+
+function headlineFacts(part: string, scores: Scores): [string, string][] {
+  return Object.entries(scores).map(([target, { cccMean }]) => [
+    `${target} CCC, ${aggregates.cccMean} (${part})`,
+    formatNumber(cccMean, 3),
+  ]);
+}
+
+function scoreSection(name: string, { scores, replicas }: ReportedPart): ReportSection {
+  if (scores === null) return { heading: `Scores: ${name}`, text: ['No sequence of this part has a gold standard.'] };
+  const spread = replicas.length > 1 ? [conditionTable('All replicas', { [name]: runScores(replicas) })] : [];
+  return {
+    heading: `Scores: ${name}`,
+    tables: [...spread, scoreTable('This model', scores), sequenceTable('Sequence by sequence', scores)],
+    text: Object.entries(scores).map(([target, { perSequence }]) => rangeText(target, Object.values(perSequence))),
+  };
+}
+
+/** The spread over sequences is the larger one, and easily forgotten beside that over seeds. */
+function rangeText(target: string, sequences: readonly Concordance[]): string {
+  const { mean, sd, n, values } = replicaStatistics(sequences.map(({ ccc }) => ccc));
+  const defined = values.filter((value) => value !== null);
+  if (n < 2) return `${target}: ${n} sequence with a CCC.`;
+  const [least, most] = [Math.min(...defined), Math.max(...defined)].map((value) => formatNumber(value, 3));
+  return `${target}: CCC of a sequence ${formatNumber(mean, 3)} on average, standard deviation over ${n} sequences ${formatNumber(sd, 3)}, from ${least} to ${most}.`;
+}
+
+async function learningSection({ learning, loss }: RunReport): Promise<ReportSection> {
+  const figures: ReportFigure[] = [];
+  for (const { title, lines, best } of learning) {
+    const svg = await learningCurves({ title, lines, loss, best });
+    const kept = 'The dot marks the epoch that is kept: the best of the selection score averaged over three epochs.';
+    figures.push({ svg, caption: lines.some(({ selection }) => selection) ? kept : 'There is no selection set.' });
+  }
+  return { heading: 'Learning curves', figures };
+}
+
+async function curveSection(name: string, { sequences }: ReportedPart): Promise<ReportSection> {
+  const figures: ReportFigure[] = [];
+  for (const { gold, prediction } of sequences.slice(0, DRAWN)) {
+    const { sequence, targets, rate, values, traces } = prediction;
+    const length = values.length / targets.length;
+    const time = Float64Array.from({ length }, (_, t) => t / rate);
+    for (const [index, target] of targets.entries()) {
+      const svg = await timeCourse({
+        title: `${sequence}: ${target}`,
+        target,
+        time,
+        gold: gold ? column(gold, targets.length, index) : new Float64Array(length).fill(Number.NaN),
+        prediction: column(values, targets.length, index),
+        ...(traces?.fusion ? { weights: fusionWeights(traces, rate, length, targets.length, index) } : {}),
+      });
+      const weights = traces?.fusion ? ' Weights stand at the time of the signals they look at.' : '';
+      figures.push({ svg, caption: `${target} of ${sequence}, ${name}.${weights}` });
+    }
+  }
+  const more = sequences.length - DRAWN;
+  const text = more > 0 ? [`${more} more sequences are not drawn; their curves lie in predictions/.`] : [];
+  return { heading: `Gold and prediction: ${name}`, text, figures };
+}
+
+/** By stream [frames], at the clock of the curve: a model at a lower rate holds its weights. */
+function fusionWeights(traces: Traces, rate: number, length: number, targets: number, target: number) {
+  const { fusion, streams } = traces as Traces & { fusion: Float32Array };
+  const frames = fusion.length / (targets * streams.length);
+  const held = (t: number) => Math.min(frames - 1, Math.floor((t * traces.rate) / rate + 1e-9));
+  return Object.fromEntries(
+    streams.map((name, s) => [
+      name,
+      Float32Array.from({ length }, (_, t) => fusion[(held(t) * targets + target) * streams.length + s] as number),
+    ]),
+  );
+}
+
+async function windowSections({ parts, staticWindows, rate }: RunReport): Promise<ReportSection[]> {
+  const figures: ReportFigure[] = [];
+  for (const [stream, { left, logits }] of Object.entries(staticWindows)) {
+    const svg = await windowWeights({ title: `Window of ${stream}`, rate, left, weights: softmax(logits) });
+    figures.push({ svg, caption: `What ${stream} learned to weigh each offset with, the same at every frame.` });
+  }
+  const sequences = Object.values(parts).flatMap((part) => part.sequences.slice(0, MAPPED));
+  for (const { prediction } of sequences) {
+    for (const [stream, { left, window, weights }] of Object.entries(prediction.traces?.windows ?? {})) {
+      if (stream in staticWindows || weights.length === 0) continue;
+      const title = `${prediction.sequence}: where ${stream} looks`;
+      const svg = await attentionMap({ title, rate: prediction.traces?.rate ?? rate, left, window, weights });
+      figures.push({ svg, caption: `Attention of ${stream} over its window of ${window} frames.` });
+    }
+  }
+  return figures.length ? [{ heading: 'Attention windows', figures }] : [];
+}
+
+function column(values: Float64Array, width: number, index: number): Float64Array {
+  return Float64Array.from({ length: values.length / width }, (_, t) => values[t * width + index] as number);
+}
+
+function softmax(logits: Float32Array): Float64Array {
+  const largest = Math.max(...logits);
+  const powers = Float64Array.from(logits, (logit) => Math.exp(logit - largest));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}
+
+function sentence(text: string): string {
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}
