@@ -30,9 +30,8 @@ export interface Fold {
   sequences: string[];
 }
 
-export interface FoldReport extends EpochReport {
-  fold: string;
-  /** The fold's number, from 0, and how many there are. */
+/** Which fold trains: its number, from 0, and how many there are. */
+export interface FoldPlace extends Fold {
   index: number;
   folds: number;
 }
@@ -75,7 +74,7 @@ const FOLD_ROUND = 0xf01d;
  * With `out`, each fold is a run directory in `folds/<name>`, the joined predictions lie in `predictions/`; with `resume`
  * a fold that is finished is not trained again.
  *
- * @param onReport called after each epoch of a replica is committed; what it throws ends the cross-validation
+ * @param onEpoch told the reports of an epoch once it is committed; what it throws ends the cross-validation
  * @throws CircumplexError as {@link train}; ERR_CONFIG when there are fewer sessions than folds, or when `selection`
  *   names sequences
  */
@@ -83,7 +82,7 @@ export async function crossValidate(
   model: Model | null,
   dataset: Dataset,
   options: CrossValidationOptions,
-  onReport: (report: FoldReport) => void = () => {},
+  onEpoch: (reports: EpochReport[], fold: FoldPlace) => void = () => {},
 ): Promise<CrossValidation> {
   const pooled = pool(dataset);
   const { out, resume = false } = options;
@@ -102,8 +101,8 @@ export async function crossValidate(
   if (out !== undefined) await openDirectory(out, { ...config, fingerprint: fingerprint(dataset) }, resume);
   const results: FinishedFold[] = [];
   for (const [index, fold] of plan.entries()) {
-    const onEpoch = (report: EpochReport) => onReport({ ...report, fold: fold.name, index, folds: plan.length });
-    results.push(await runFold(pooled, fold, resolved, options, onEpoch));
+    const place = { ...fold, index, folds: plan.length };
+    results.push(await runFold(pooled, fold, resolved, options, (reports) => onEpoch(reports, place)));
   }
   const replicas = resolved.settings.replicas;
   const predictions = Array.from({ length: replicas }, (_, r) => joined(pooled, results, r));
@@ -187,7 +186,7 @@ async function runFold(
   fold: Fold,
   { config, settings }: ResolvedRun,
   options: CrossValidationOptions,
-  onEpoch: (report: EpochReport) => void,
+  onEpoch: (reports: EpochReport[]) => void,
 ): Promise<FinishedFold> {
   const held = new Set(fold.sequences);
   const sequences = pooled.sequences.map((s) => (held.has(s.id) ? { ...s, partition: 'test' as const } : s));
@@ -199,7 +198,7 @@ async function runFold(
   const place = directory ? { out: directory, resume: existsSync(join(directory, 'config.json')) } : {};
   const run = await train(config.model, dataset, { ...rest, ...settings, ...place });
   try {
-    for await (const report of run) onEpoch(report);
+    for await (const reports of run.epochs()) onEpoch(reports);
     const predictions = await run.write({ traces });
     const kept = Array.from({ length: settings.replicas }, (_, r) => keptEpoch(run.best(r)));
     const result = { ...fold, kept, notes: run.notes };

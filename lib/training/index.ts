@@ -3,7 +3,7 @@ export {
   type CrossValidationOptions,
   crossValidate,
   type Fold,
-  type FoldReport,
+  type FoldPlace,
   type FoldResult,
   folds,
   type JoinedScores,

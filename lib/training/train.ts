@@ -158,12 +158,17 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
   onChunk: ((done: number) => void) | undefined;
 
   async *[Symbol.asyncIterator](): AsyncGenerator<EpochReport> {
+    for await (const reports of this.epochs()) yield* reports;
+  }
+
+  /** As iterating the run, an epoch at a time: the reports of all replicas that were still training. */
+  async *epochs(): AsyncGenerator<EpochReport[]> {
     const { signal } = this.options;
     while (!this.#trainer.done) {
       if (signal?.aborted) throw new CircumplexError('ERR_ABORTED', 'the run was aborted', { cause: signal.reason });
       const reports = await this.#trainer.next(signal, (done) => this.onChunk?.(done));
       await this.directory?.commit(this.#trainer, reports);
-      yield* reports;
+      yield reports;
     }
     if (this.config.refit && !this.#refitted) await this.#refit();
   }

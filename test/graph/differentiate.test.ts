@@ -133,22 +133,15 @@ describe('differentiate', () => {
     expect(ops(graph, forward)).toEqual(['mse_backward', 'linear_backward']);
   });
 
-  it('does nothing for a loss of weight 0, and scales with another', () => {
-    const gradient = (weight: number) => {
-      const graph = graphOf();
-      const x = activation(graph);
-      const target = activation(graph);
-      mse(graph, linear(graph, x, parameter(graph, 'w', [2, 2]), null), target, weight);
-      differentiate(graph);
-      const result = run(graph, [x, target]);
-      result.dispose();
-      return { ops: ops(graph), gradient: result };
-    };
-    expect(gradient(0).ops).toEqual(['linear', 'mse']);
-    expect(gradient(1).ops).toContain('mse_backward');
+  it('does nothing for a loss of weight 0', () => {
+    const graph = graphOf();
+    const y = linear(graph, activation(graph), parameter(graph, 'w', [2, 2]), null);
+    mse(graph, y, activation(graph), 0);
+    differentiate(graph);
+    expect(ops(graph)).toEqual(['linear', 'mse']);
   });
 
-  it('adds up several losses', () => {
+  it('adds up several losses, each by its weight', () => {
     const gradients = [
       [1, 0],
       [0, 1],

@@ -1,0 +1,73 @@
+import type { Dataset, Partition, Sequence } from '../data/index.ts';
+import { CircumplexError } from '../errors.ts';
+import { type ConventionName, conventionNamed, type ScoredSequence, type Scores, score } from '../evaluation/index.ts';
+import type { Checkpoint } from '../models/checkpoint.ts';
+import type { Prediction } from '../models/predict.ts';
+
+/**
+ * The sequences of a partition; null: all.
+ *
+ * @throws ERR_DATA when there are none
+ */
+export function sequencesOf(dataset: Dataset, partition: Partition | null): Sequence[] {
+  const found = dataset.sequences.filter((s) => partition === null || s.partition === partition);
+  if (found.length > 0) return found;
+  const there = [...new Set(dataset.sequences.map((s) => s.partition))].join(', ');
+  throw new CircumplexError('ERR_DATA', `${dataset.name} has no sequence in partition ${partition}, only in ${there}`);
+}
+
+/**
+ * Scores predictions of a data set's sequences, by target's name. Sequences without a gold standard must have been left
+ * out.
+ *
+ * @throws ERR_CHECKPOINT when the data lack a target that is predicted
+ */
+export function scorePredictions(
+  dataset: Dataset,
+  predictions: readonly Prediction[],
+  convention: ConventionName = 'circumplex',
+): Scores {
+  const targets = predictions[0]?.targets ?? [];
+  const columns = targets.map((target) => targetColumn(dataset, target));
+  const pairs = predictions.map(({ sequence, values }): ScoredSequence => {
+    const { targets: gold } = dataset.sequences.find(({ id }) => id === sequence) as Sequence;
+    return { sequence, gold: pickColumns(gold as Float64Array, dataset.targets.length, columns), prediction: values };
+  });
+  return score(pairs, targets, { convention });
+}
+
+/** The columns of `[length, width]` values, in this order. */
+export function pickColumns(values: Float64Array, width: number, columns: readonly number[]): Float64Array {
+  const length = values.length / width;
+  const picked = new Float64Array(length * columns.length);
+  for (let t = 0; t < length; t++) {
+    columns.forEach((column, i) => {
+      picked[t * columns.length + i] = values[t * width + column] as number;
+    });
+  }
+  return picked;
+}
+
+/** Which parts of a checkpoint were fitted on sequences that are scored: a warning a part. */
+export function leaks(checkpoint: Checkpoint, scored: readonly string[]): string[] {
+  return Object.entries(checkpoint.fitted).flatMap(([part, ids]) => {
+    const seen = scored.filter((id) => ids.includes(id));
+    if (seen.length === 0) return [];
+    const shown = seen.length > 5 ? `${seen.slice(0, 5).join(', ')} and ${seen.length - 5} more` : seen.join(', ');
+    const how = part === 'epoch' ? "the model's epoch was chosen on" : `the model's ${part} was fitted on`;
+    return [`${how} sequences that are scored here (${shown}): the score is optimistic`];
+  });
+}
+
+/** The name of a scoring convention, checked. */
+export function conventionOption(text: string): ConventionName {
+  conventionNamed(text);
+  return text as ConventionName;
+}
+
+function targetColumn(dataset: Dataset, target: string): number {
+  const column = dataset.targets.indexOf(target);
+  if (column >= 0) return column;
+  const there = dataset.targets.join(', ');
+  throw new CircumplexError('ERR_CHECKPOINT', `the model predicts ${target}; ${dataset.name} has the targets ${there}`);
+}
