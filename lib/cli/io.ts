@@ -25,3 +25,6 @@ export function log(io: Io, line: string): void {
 export function warn(io: Io, line: string): void {
   log(io, `warning: ${line}`);
 }
+
+/** The command failed and has said all there is to say: only the exit code is left. */
+export class Failed extends Error {}

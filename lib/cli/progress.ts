@@ -77,7 +77,7 @@ function barProgress(io: Io, epochs: number, label: string): Progress {
   };
 }
 
-function plainBar(share: number, { barsize = 20 }: { barsize?: number }): string {
+function plainBar(share: number, { barsize = 20 }: { barsize?: number | undefined }): string {
   const full = Math.round(Math.max(0, Math.min(1, share)) * barsize);
   return `[${'='.repeat(full)}${' '.repeat(barsize - full)}]`;
 }

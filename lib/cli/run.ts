@@ -5,8 +5,9 @@ import { dataCommand } from './data.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { evaluateCommand } from './evaluate.ts';
-import { type Io, standardIo } from './io.ts';
+import { Failed, type Io, standardIo } from './io.ts';
 import { predictCommand } from './predict.ts';
+import { reproduceCommand } from './reproduce.ts';
 import { scoreCommand } from './score.ts';
 import { trainCommand } from './train.ts';
 
@@ -24,6 +25,7 @@ export async function run(argv: readonly string[], io: Io = standardIo): Promise
     await program(io).parseAsync(argv, { from: 'user' });
     return EXIT.done;
   } catch (error) {
+    if (error instanceof Failed) return EXIT.failed;
     const { code, message, exit, shown } = failureOf(error);
     if (!shown) io.stderr.write(`circumplex: ${message}${code === null ? '' : ` (${code})`}\n`);
     if (json && exit !== EXIT.done) io.stdout.write(`${JSON.stringify({ error: { code, message } }, null, 2)}\n`);
@@ -41,6 +43,7 @@ function program(io: Io): Command {
     predictCommand,
     evaluateCommand,
     scoreCommand,
+    reproduceCommand,
     dataCommand,
     doctorCommand,
   ]) {

@@ -1,6 +1,6 @@
 import type { Dataset, Partition, Sequence } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
-import { type ConventionName, conventionNamed, type ScoredSequence, type Scores, score } from '../evaluation/index.ts';
+import { type ConventionName, conventionNamed, conventions, type ScoredSequence, type Scores, score } from '../evaluation/index.ts';
 import type { Checkpoint } from '../models/checkpoint.ts';
 import type { Prediction } from '../models/predict.ts';
 
@@ -71,3 +71,5 @@ function targetColumn(dataset: Dataset, target: string): number {
   const there = dataset.targets.join(', ');
   throw new CircumplexError('ERR_CHECKPOINT', `the model predicts ${target}; ${dataset.name} has the targets ${there}`);
 }
+
+export const conventionHelp = `whose scorer to follow: ${Object.keys(conventions).join(', ')}`;

@@ -17,6 +17,9 @@ extern const Operator operators[];
 namespace avx512 {
 extern const Operator operators[];
 }
+namespace wide {  // AVX-512's shapes in AVX2's vectors: linked into the tests alone
+extern const Operator operators[] __attribute__((weak));
+}
 #endif
 
 namespace cpu {
@@ -36,13 +39,20 @@ bool has_avx512() {
 }  // namespace
 
 const std::vector<InstructionSet>& instruction_sets() {
-  static const std::vector<InstructionSet> sets = {
+  static const std::vector<InstructionSet> sets = [] {
+    std::vector<InstructionSet> list = {
 #if defined(__x86_64__)
-      {"avx512", avx512::operators, has_avx512},
-      {"avx2", avx2::operators, has_avx2},
+        {"avx512", avx512::operators, has_avx512},
+        {"avx2", avx2::operators, has_avx2},
 #endif
-      {"scalar", scalar::operators, always},
-  };
+        {"scalar", scalar::operators, always},
+    };
+#if defined(__x86_64__)
+    const Operator* volatile tested = wide::operators;
+    if (tested) list.push_back({"wide", tested, has_avx2});
+#endif
+    return list;
+  }();
   return sets;
 }
 

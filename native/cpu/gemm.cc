@@ -35,7 +35,7 @@ void tile_rows(const float* a, int64_t row, int64_t step, const float* panel, in
 using TileFunction = void (*)(const float*, int64_t, int64_t, const float*, int64_t, Start, const float*, float*,
                               int64_t, int64_t);
 
-#if defined(CIRCUMPLEX_ISA_AVX512)
+#if defined(CIRCUMPLEX_ISA_AVX512) || defined(CIRCUMPLEX_ISA_WIDE)
 constexpr int kTileRows = 12;
 constexpr TileFunction kTiles[] = {nullptr,      tile_rows<1>, tile_rows<2>,  tile_rows<3>,  tile_rows<4>,
                                    tile_rows<5>, tile_rows<6>, tile_rows<7>,  tile_rows<8>,  tile_rows<9>,

@@ -39,7 +39,7 @@ void plan_scatter(Plan& plan, const Call& call) {
   if (s.values.rank != 3 || s.values.dims[0] != plan.control.chunk) call.refuse("values are not [time, lane, ...]");
   s.rows = rows_of(plan, call, s.values);
   s.rows.copies = plan.control.replicas;
-  plan.column(s.column, s.rows.width, s.values.replicas, true);
+  plan.column(s.column, s.rows.width, plan.control.replicas, true);
   plan.stage(s.rows.tasks(), scatter, &s);
   plan.kernel("copy");
 }

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(CIRCUMPLEX_ISA_AVX2) || defined(CIRCUMPLEX_ISA_AVX512)
+#if defined(CIRCUMPLEX_ISA_AVX2) || defined(CIRCUMPLEX_ISA_AVX512) || defined(CIRCUMPLEX_ISA_WIDE)
 #include <immintrin.h>
 #endif
 
@@ -87,6 +87,57 @@ CIRCUMPLEX_INLINE V copy_sign(V magnitude, V sign) {
 }
 CIRCUMPLEX_INLINE float sum16(const V* a) {
   const __m256 s8 = _mm256_add_ps(a[0], a[1]);
+  const __m128 s4 = _mm_add_ps(_mm256_castps256_ps128(s8), _mm256_extractf128_ps(s8, 1));
+  const __m128 s2 = _mm_add_ps(s4, _mm_movehl_ps(s4, s4));
+  return _mm_cvtss_f32(_mm_add_ss(s2, _mm_shuffle_ps(s2, s2, 1)));
+}
+
+#elif defined(CIRCUMPLEX_ISA_WIDE)
+
+// AVX-512's shapes made of AVX2's vectors, for tests alone: tiles, panels and padding are those of W = 16, so a
+// processor without AVX-512 can still prove that they change no bit.
+struct V {
+  __m256 low, high;
+};
+constexpr int W = 16;
+CIRCUMPLEX_INLINE __m256i first(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+CIRCUMPLEX_INLINE V load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+CIRCUMPLEX_INLINE void store(float* p, V a) {
+  _mm256_storeu_ps(p, a.low);
+  _mm256_storeu_ps(p + 8, a.high);
+}
+CIRCUMPLEX_INLINE V load_n(const float* p, int n) {
+  return {_mm256_maskload_ps(p, first(n)), n > 8 ? _mm256_maskload_ps(p + 8, first(n - 8)) : _mm256_setzero_ps()};
+}
+CIRCUMPLEX_INLINE void store_n(float* p, V a, int n) {
+  _mm256_maskstore_ps(p, first(n), a.low);
+  if (n > 8) _mm256_maskstore_ps(p + 8, first(n - 8), a.high);
+}
+CIRCUMPLEX_INLINE V set1(float a) { return {_mm256_set1_ps(a), _mm256_set1_ps(a)}; }
+#define CIRCUMPLEX_BOTH(name, arguments, low_half, high_half) \
+  CIRCUMPLEX_INLINE V name arguments { return {low_half, high_half}; }
+CIRCUMPLEX_BOTH(operator+, (V a, V b), a.low + b.low, a.high + b.high)
+CIRCUMPLEX_BOTH(operator-, (V a, V b), a.low - b.low, a.high - b.high)
+CIRCUMPLEX_BOTH(operator*, (V a, V b), a.low * b.low, a.high * b.high)
+CIRCUMPLEX_BOTH(operator/, (V a, V b), a.low / b.low, a.high / b.high)
+CIRCUMPLEX_BOTH(fma, (V a, V b, V c), _mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high))
+CIRCUMPLEX_BOTH(fnma, (V a, V b, V c), _mm256_fnmadd_ps(a.low, b.low, c.low), _mm256_fnmadd_ps(a.high, b.high, c.high))
+CIRCUMPLEX_BOTH(min, (V a, V b), _mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high))
+CIRCUMPLEX_BOTH(max, (V a, V b), _mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high))
+CIRCUMPLEX_BOTH(sqrt, (V a), _mm256_sqrt_ps(a.low), _mm256_sqrt_ps(a.high))
+CIRCUMPLEX_BOTH(round, (V a), _mm256_round_ps(a.low, 8), _mm256_round_ps(a.high, 8))
+CIRCUMPLEX_INLINE __m256 power2_half(__m256 n) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
+}
+CIRCUMPLEX_BOTH(power2, (V n), power2_half(n.low), power2_half(n.high))
+CIRCUMPLEX_BOTH(abs, (V a), _mm256_andnot_ps(_mm256_set1_ps(-0.f), a.low), _mm256_andnot_ps(_mm256_set1_ps(-0.f), a.high))
+CIRCUMPLEX_BOTH(copy_sign, (V m, V s), _mm256_or_ps(m.low, _mm256_and_ps(s.low, _mm256_set1_ps(-0.f))),
+                _mm256_or_ps(m.high, _mm256_and_ps(s.high, _mm256_set1_ps(-0.f))))
+#undef CIRCUMPLEX_BOTH
+CIRCUMPLEX_INLINE float sum16(const V* a) {
+  const __m256 s8 = _mm256_add_ps(a[0].low, a[0].high);
   const __m128 s4 = _mm_add_ps(_mm256_castps256_ps128(s8), _mm256_extractf128_ps(s8, 1));
   const __m128 s2 = _mm_add_ps(s4, _mm_movehl_ps(s4, s4));
   return _mm_cvtss_f32(_mm_add_ss(s2, _mm_shuffle_ps(s2, s2, 1)));

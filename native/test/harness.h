@@ -337,8 +337,9 @@ inline void verify(const Case& c) {
     }
     results[set.name] = result;
   }
-  if (results.count("avx2") && results.count("avx512")) {
-    CHECK(results["avx2"] == results["avx512"], "%s: AVX2 and AVX-512 differ in bits", c.name.c_str());
+  for (const char* other : {"avx512", "wide"}) {  // wide: AVX-512's shapes in AVX2's vectors
+    if (!results.count("avx2") || !results.count(other)) continue;
+    CHECK(results["avx2"] == results[other], "%s: avx2 and %s differ in bits", c.name.c_str(), other);
   }
 }
 

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { Device } from '../../lib/graph/index.ts';
+import { Device, differentiate, Graph, Program, singleChunk, type Value } from '../../lib/graph/index.ts';
 import { binding } from '../../lib/native.ts';
+import { attentiveLstm } from '../../lib/ops/attentive_lstm.ts';
+import { linear } from '../../lib/ops/linear.ts';
+import { lstm } from '../../lib/ops/lstm.ts';
 import { expectClose } from '../ops/comparison.ts';
+import { normal, random } from '../ops/generator.ts';
 import { lengths, predict, type Setting, type Trained, train } from './network.ts';
 
 async function trained(
@@ -39,8 +43,92 @@ describe.each([false, true])(
   },
 );
 
-describe('a pass over sequences, for streams that run forward only', () => {
-  const device = new Device({ threads: 2 });
+describe('gradients over several slabs of rows and blocks of lanes have the same bits', () => {
+  const size = { lanes: 25, chunk: 100, width: 18, hidden: 9 };
+  const layer = (inputs: number) => [
+    [4 * size.hidden, inputs],
+    [4 * size.hidden, size.hidden],
+    [4 * size.hidden],
+    [4 * size.hidden],
+  ];
+
+  /** Everything that an lstm, an attentive_lstm and a linear layer give back, of each replica; x is shared by all. */
+  function gradients(threads: number, seeds: number[]): Float32Array[][] {
+    using device = new Device({ threads });
+    const graph = new Graph({ replicas: seeds.length, lanes: size.lanes, chunk: size.chunk });
+    const x = graph.value('f32', [size.chunk, size.lanes, size.width], { replicated: false });
+    const v = graph.value('f32', [size.chunk + 4, size.lanes, size.width], { replicated: false });
+    const values = (dims: number[][]) => dims.map((d) => graph.value('f32', d));
+    const lists = [
+      ...layer(size.width),
+      ...layer(size.hidden),
+      ...layer(size.width),
+      [size.hidden, size.width],
+      [3, 9],
+      [3],
+    ];
+    const weights = values(lists);
+    const layerOf = (at: number) => {
+      const [weightIh, weightHh, biasIh, biasHh] = weights.slice(at, at + 4) as [Value, Value, Value, Value];
+      return { weightIh, weightHh, biasIh, biasHh };
+    };
+    const options = { hidden: size.hidden, layers: 1, left: 2, right: 2, attention: 'gdp' } as const;
+    const deep = lstm(graph, x, [layerOf(0), layerOf(4)], { hidden: size.hidden, layers: 2, dropout: 0.3 });
+    const seen = attentiveLstm(graph, v, null, weights[12]!, [layerOf(8)], options);
+    const outs = [linear(graph, deep.y, weights[13]!, weights[14]!), seen.y];
+    const upstream = values(outs.map((y) => [...y.dims]));
+    const wanted = differentiate(
+      graph,
+      outs.map((y, i) => [y, upstream[i]!]),
+      [...weights, deep.y],
+    );
+    using program = new Program(device, graph);
+    for (const value of [x, v])
+      program.write(
+        value,
+        normal(
+          random(9, value.id),
+          value.dims.reduce((a, b) => a * b),
+        ),
+      );
+    for (const [r, seed] of seeds.entries()) {
+      for (const value of [...weights, ...upstream]) {
+        program.write(
+          value,
+          normal(
+            random(seed, value.id),
+            value.dims.reduce((a, b) => a * b),
+            0.3,
+          ),
+          r,
+        );
+      }
+    }
+    const frames = Array.from({ length: size.lanes }, (_, lane) => size.chunk - lane * 2);
+    program.runSync(singleChunk(frames), { settings: { seed: Uint32Array.from(seeds) } });
+    return seeds.map((_, r) => [...outs, ...wanted.values()].map((value) => program.readFloats(value, r)));
+  }
+
+  const [base] = gradients(1, [70]) as [Float32Array[]];
+
+  it.each([2, 3, 4, 7])('on %i threads', (threads) => {
+    expect(gradients(threads, [70])).toEqual([base]);
+  });
+
+  it.each([1, 2, 3])('among replicas on %i threads', (threads) => {
+    const [first, second] = gradients(threads, [69, 70]);
+    expect(second).toEqual(base);
+    expect(first).not.toEqual(base);
+  });
+});
+
+const available = binding()
+  .instructionSets()
+  .filter((set) => set.available)
+  .map((set) => set.name);
+
+describe.each(available)('on %s, a pass over sequences, for streams that run forward only,', (isa) => {
+  const device = new Device({ threads: 2, isa });
   const whole = predict({ device });
 
   it.each([1, 2, 7, 16, 60])('in chunks of %i equals the whole, bit for bit', (chunk) => {
@@ -60,12 +148,9 @@ describe('a pass over sequences, for streams that run forward only', () => {
 });
 
 describe('instruction sets', () => {
-  const sets = binding().instructionSets();
-  const available = new Map(sets.map(({ name, available }) => [name, available]));
-
   /** Whether the processor runs them all; says so aloud when not. */
   const runs = (...names: string[]) => {
-    const missing = names.filter((name) => !available.get(name));
+    const missing = names.filter((name) => !available.includes(name));
     if (missing.length > 0) console.warn(`skipped: this processor does not run ${missing.join(', ')}`);
     return missing.length === 0;
   };

@@ -1,0 +1,247 @@
+import { existsSync } from 'node:fs';
+import { Command } from 'commander';
+import {
+  convertRecola,
+  convertStudyforrest,
+  type Dataset,
+  type Inspection,
+  inspect,
+  PARTITIONS,
+  readDataset,
+  readText,
+  type StudyforrestModality,
+  type SyntheticKind,
+  type SyntheticOptions,
+  synthesize,
+  type View,
+  writeDataset,
+} from '../data/index.ts';
+import { CircumplexError } from '../errors.ts';
+import { writeCheckpoint } from '../models/checkpoint.ts';
+import { importWeights } from '../models/import_weights.ts';
+import { readSafetensors } from '../models/safetensors.ts';
+import { checkTable, type Table, toText } from '../report/index.ts';
+import { type Io, log, printResult, standardIo } from './io.ts';
+import { byName, JSON_OPTION, names, oneOf, option, real, whole } from './options.ts';
+
+/** `circumplex data` */
+export function dataCommand(io: Io = standardIo): Command {
+  return new Command('data')
+    .summary('inspect, convert, synthesize data; import weights')
+    .description('Data sets and weights.')
+    .addCommand(inspectCommand(io))
+    .addCommand(convertCommand(io))
+    .addCommand(synthesizeCommand(io))
+    .addCommand(importCommand(io));
+}
+
+function inspectCommand(io: Io): Command {
+  return new Command('inspect')
+    .summary('describe a dataset directory in numbers')
+    .description('Reads and checks a dataset directory: partitions, ranges, missing frames, constant features.')
+    .argument('<DIR>', 'dataset directory')
+    .addOption(JSON_OPTION())
+    .action(async (directory: string, { json }: { json?: boolean }) => {
+      const inspection = inspect(await readDataset(directory));
+      printResult(io, json, inspection, inspectionTables(inspection).map(toText).join('\n'));
+    });
+}
+
+const CONVERTERS: Record<string, (source: string, modalities: string[] | undefined) => Promise<Dataset>> = {
+  recola: async (source, modalities) => withModalities(await convertRecola(source), modalities),
+  studyforrest: (source, modalities) =>
+    convertStudyforrest(source, modalities ? { modalities: modalities as StudyforrestModality[] } : {}),
+};
+
+interface ConvertFlags {
+  out: string;
+  modalities?: string[];
+  json?: boolean;
+}
+
+function convertCommand(io: Io): Command {
+  return new Command('convert')
+    .summary('make a dataset directory of another layout')
+    .description(`Makes a dataset directory of the files of ${Object.keys(CONVERTERS).join(' or ')}.`)
+    .argument('<LAYOUT>', Object.keys(CONVERTERS).join(' (AVEC 2016) or '), oneOf(...Object.keys(CONVERTERS)))
+    .argument('<SOURCE>', 'folder as it is distributed')
+    .addOption(outOption())
+    .addOption(option('--modalities <list>', 'which, in this order (default: recola all; studyforrest audio,video)', names))
+    .addOption(JSON_OPTION())
+    .action(async (layout: string, source: string, { out, modalities, json }: ConvertFlags) => {
+      const convert = CONVERTERS[layout] as (typeof CONVERTERS)[string];
+      await writeDirectory(io, await convert(source, modalities), out, json);
+    });
+}
+
+interface SynthesizeFlags extends Omit<SyntheticOptions, 'sequences' | 'sizes' | 'noise' | 'kind'> {
+  out: string;
+  kind?: SyntheticKind;
+  train?: number;
+  selection?: number;
+  dev?: number;
+  test?: number;
+  sizes?: Record<string, number>;
+  noise?: Record<string, number>;
+  json?: boolean;
+}
+
+function synthesizeCommand(io: Io): Command {
+  const atLeast0 = real('of at least 0', (value) => value >= 0);
+  const command = new Command('synthesize')
+    .summary('make synthetic data with known structure')
+    .description('Makes a data set of two views, audio and video, of smooth arousal and valence.')
+    .addOption(outOption())
+    .addOption(
+      option(
+        '--kind <kind>',
+        'demo (a bit of everything), reliability (a view loses a dimension for 10 to 20 s), lagged (gold lags the ' +
+          'features), keyframes (few frames are informative) (default: demo)',
+        oneOf<SyntheticKind>('demo', 'reliability', 'lagged', 'keyframes'),
+      ),
+    )
+    .addOption(option('--seed <n>', 'the same seed gives the same bits everywhere (default: 0)', whole(0, 2 ** 32 - 1)))
+    .addOption(option('--seconds <s>', 'length of each sequence (default: 120)', atLeast0))
+    .addOption(option('--rate <hz>', 'frames per second (default: 25)', atLeast0))
+    .addOption(option('--smoothness <s>', 'time constant of arousal and valence', atLeast0))
+    .addOption(option('--lag <frames>', 'by which gold lags the features', real('of frames', Number.isInteger)))
+    .addOption(option('--raters <n>', 'whose mean is the gold standard', whole(1)))
+    .addOption(option('--rater-noise <sd>', "each rater's own deviation", atLeast0))
+    .addOption(option('--sizes <list>', 'features of a view (default: audio=16,video=24)', byName(whole(1))))
+    .addOption(option('--noise <list>', 'standard deviation of white noise on the features: audio=1,video=2', byName(atLeast0)))
+    .addOption(option('--exclusive', 'never are both views reliable (kinds demo and reliability)'))
+    .addOption(option('--cueless', 'no feature shows the reliability (kinds demo and reliability)'))
+    .addOption(JSON_OPTION());
+  const counts = { train: 8, selection: 0, dev: 4, test: 2 };
+  for (const [partition, count] of Object.entries(counts)) {
+    command.addOption(option(`--${partition} <n>`, `sequences in partition ${partition} (default: ${count})`, whole(0)));
+  }
+  return command.action(async ({ out, json, train, selection, dev, test, sizes, noise, ...rest }: SynthesizeFlags) => {
+    const sequences = defined({ train, selection, dev, test });
+    const views = { ...(sizes ? { sizes: ofViews('sizes', sizes) } : {}), ...(noise ? { noise: ofViews('noise', noise) } : {}) };
+    await writeDirectory(io, synthesize({ ...rest, sequences, ...views }), out, json);
+  });
+}
+
+function importCommand(io: Io): Command {
+  return new Command('import-weights')
+    .summary('make a checkpoint of a plain state dict')
+    .description(
+      'Makes a checkpoint of a .safetensors state dict (PyTorch names, gate order i f g o) and a JSON of its metadata: ' +
+        'targets, rate, model, normaliser, ...; "tensors" may map their names to ours.',
+    )
+    .argument('<STATE>', '.safetensors file')
+    .argument('<CONFIG>', '.json file: the metadata of the checkpoint format')
+    .addOption(option('--out <checkpoint>', 'the checkpoint to write, a .safetensors file').makeOptionMandatory())
+    .addOption(JSON_OPTION())
+    .action(async (state: string, config: string, { out, json }: { out: string; json?: boolean }) => {
+      if (existsSync(out)) throw new CircumplexError('ERR_FILE', `${out} is there already: choose another --out`);
+      const { tensors } = await readSafetensors(state);
+      const checkpoint = importWeights(tensors, await readJson(config), state);
+      await writeCheckpoint(out, checkpoint);
+      const { targets, rate, model } = checkpoint;
+      const values = [...checkpoint.tensors.values()].reduce((sum, { length }) => sum + length, 0);
+      const document = { out, targets, rate, model, tensors: checkpoint.tensors.size, values };
+      printResult(io, json, document, `${out}: ${checkpoint.tensors.size} tensors, ${values} values`);
+    });
+}
+
+function outOption() {
+  return option('--out <dir>', 'dataset directory to write, absent or empty').makeOptionMandatory();
+}
+
+async function writeDirectory(io: Io, dataset: Dataset, out: string, json: boolean | undefined): Promise<void> {
+  await writeDataset(dataset, out);
+  log(io, `${dataset.sequences.length} sequences written to ${out}`);
+  const inspection = inspect(dataset);
+  printResult(io, json, { out, ...inspection }, inspectionTables(inspection).map(toText).join('\n'));
+}
+
+function withModalities(dataset: Dataset, wanted: string[] | undefined): Dataset {
+  if (!wanted) return dataset;
+  const pick = <T>(from: Record<string, T>) => Object.fromEntries(wanted.map((modality) => [modality, from[modality] as T]));
+  const absent = wanted.find((modality) => !Object.hasOwn(dataset.modalities, modality));
+  if (absent !== undefined) {
+    const there = Object.keys(dataset.modalities).join(', ');
+    throw new CircumplexError('ERR_CONFIG', `--modalities: ${dataset.name} has no modality '${absent}'; it has ${there}`);
+  }
+  const sequences = dataset.sequences.map((s) => ({ ...s, features: pick(s.features) }));
+  return { ...dataset, modalities: pick(dataset.modalities), sequences };
+}
+
+function ofViews(flag: string, values: Record<string, number>): Partial<Record<View, number>> {
+  const unknown = Object.keys(values).find((view) => view !== 'audio' && view !== 'video');
+  if (unknown === undefined) return values;
+  throw new CircumplexError('ERR_CONFIG', `--${flag}: there is no view '${unknown}'; the views are audio and video`);
+}
+
+function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
+}
+
+async function readJson(path: string): Promise<unknown> {
+  const text = await readText(path);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new CircumplexError('ERR_CHECKPOINT', `${path} is not valid JSON (${(error as Error).message})`, { cause: error });
+  }
+}
+
+function inspectionTables(inspection: Inspection): Table[] {
+  const { name, rate, sessions, seconds, partitions, modalities, targets } = inspection;
+  const share = (value: number) => Number((100 * value).toFixed(3));
+  return [
+    {
+      title: `${name}: ${inspection.sequences} sequences of ${sessions} sessions at ${rate} Hz, ${seconds.toFixed(1)} s`,
+      note: '',
+      columns: [{ name: 'partition' }, { name: 'sequences', digits: 0 }, { name: 'frames', digits: 0 }, { name: 'seconds', digits: 1 }],
+      rows: PARTITIONS.map((partition) => {
+        const own = partitions[partition];
+        return [partition, own.sequences, own.frames, own.seconds];
+      }),
+    },
+    {
+      title: 'Modalities',
+      note: 'Over the valid frames of all features; constant features never change.',
+      columns: [
+        { name: 'modality' },
+        { name: 'features', digits: 0 },
+        { name: 'missing frames (%)' },
+        { name: 'min' },
+        { name: 'mean' },
+        { name: 'max' },
+        { name: 'constant features', digits: 0 },
+      ],
+      rows: Object.entries(modalities).map(([modality, own]) => [
+        modality,
+        own.size,
+        share(own.missing),
+        own.min,
+        own.mean,
+        own.max,
+        own.constant.length,
+      ]),
+    },
+    {
+      title: 'Targets',
+      note: '',
+      columns: [
+        { name: 'target' },
+        { name: 'unlabelled frames (%)' },
+        { name: 'min' },
+        { name: 'mean' },
+        { name: 'max' },
+        { name: 'sequences without gold', digits: 0 },
+      ],
+      rows: Object.entries(targets).map(([target, own]) => [
+        target,
+        share(own.missing),
+        own.min,
+        own.mean,
+        own.max,
+        own.unlabelled,
+      ]),
+    },
+  ].map(checkTable);
+}

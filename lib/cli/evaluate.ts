@@ -1,0 +1,55 @@
+import { Command } from 'commander';
+import { type Partition, readDataset } from '../data/index.ts';
+import { CircumplexError } from '../errors.ts';
+import type { ConventionName } from '../evaluation/index.ts';
+import { checkFits, readCheckpoint } from '../models/checkpoint.ts';
+import { predict } from '../models/predict.ts';
+import { scoreTable, sequenceTable, toText } from '../report/index.ts';
+import { type Io, printResult, standardIo, warn } from './io.ts';
+import { type DeviceFlags, deviceOf, deviceOptions, JSON_OPTION, option, PARTITION } from './options.ts';
+import { conventionHelp, conventionOption, leaks, scorePredictions, sequencesOf } from './scoring.ts';
+
+interface EvaluateFlags extends DeviceFlags {
+  partition: Partition;
+  convention: ConventionName;
+  json?: boolean;
+}
+
+/** `circumplex evaluate` */
+export function evaluateCommand(io: Io = standardIo): Command {
+  const command = new Command('evaluate')
+    .summary('predict and score')
+    .description(
+      'Predicts the sequences of a partition and scores them against their gold standard: CCC, mean over sequences and ' +
+        'concatenated, and each sequence. Warns when the model was fitted on a sequence that is scored.',
+    )
+    .argument('<CHECKPOINT>', '.safetensors file')
+    .argument('<DATASET>', 'dataset directory')
+    .addOption(option('--partition <name>', 'train, selection, dev or test', PARTITION).default('dev'))
+    .addOption(option('--convention <name>', conventionHelp, conventionOption).default('circumplex'))
+    .addOption(JSON_OPTION())
+    .action((checkpoint: string, dataset: string, flags: EvaluateFlags) => evaluate(io, checkpoint, dataset, flags));
+  for (const one of deviceOptions()) command.addOption(one);
+  return command;
+}
+
+async function evaluate(io: Io, path: string, directory: string, flags: EvaluateFlags): Promise<void> {
+  const { partition, convention, json } = flags;
+  const checkpoint = await readCheckpoint(path);
+  const data = await readDataset(directory);
+  checkFits(checkpoint, data);
+  const sequences = sequencesOf(data, partition);
+  const scored = sequences.filter((s) => s.targets !== null);
+  if (scored.length === 0) {
+    throw new CircumplexError('ERR_DATA', `${data.name}: no sequence of partition ${partition} has a gold standard`);
+  }
+  const warnings = leaks(checkpoint, scored.map((s) => s.id));
+  if (scored.length < sequences.length) {
+    warnings.push(`${sequences.length - scored.length} sequences without gold standard are left out`);
+  }
+  const scores = scorePredictions(data, await predict(checkpoint, data, scored, deviceOf(flags)), convention);
+  for (const line of warnings) warn(io, line);
+  const title = `${path} on ${data.name}, partition ${partition}`;
+  const document = { checkpoint: path, dataset: data.name, partition, convention, scores, warnings };
+  printResult(io, json, document, [scoreTable(title, scores), sequenceTable('Sequences', scores)].map(toText).join('\n'));
+}

@@ -1,0 +1,147 @@
+import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { Command } from 'commander';
+import { type Dataset, type Partition, readDataset, writeCurves } from '../data/index.ts';
+import { CircumplexError } from '../errors.ts';
+import { type Checkpoint, checkFits, readCheckpoint } from '../models/checkpoint.ts';
+import { meanPrediction, type Prediction, predict } from '../models/predict.ts';
+import { type Io, log, printResult, standardIo } from './io.ts';
+import { type DeviceFlags, deviceOf, deviceOptions, JSON_OPTION, name, option, PARTITION } from './options.ts';
+import { readRecording } from './recording.ts';
+import { sequencesOf } from './scoring.ts';
+
+interface PredictFlags extends DeviceFlags {
+  out: string;
+  partition?: Partition;
+  name?: string;
+  traces?: boolean;
+  json?: boolean;
+}
+
+/** `circumplex predict` */
+export function predictCommand(io: Io = standardIo): Command {
+  const command = new Command('predict')
+    .summary('predict curves with trained models')
+    .description('Predicts a curve for each target, and writes <sequence>.csv: time in seconds, then the targets.')
+    .argument(
+      '<INPUT...>',
+      'checkpoints (.safetensors; of several, the mean of their curves is written), then a dataset directory, or one ' +
+        'recording as a .npy or .csv file a modality: audio=a.npy video=v.csv (the bare file for a model of one modality)',
+    )
+    .addOption(option('--out <dir>', 'folder for the curves; files that are there are kept').makeOptionMandatory())
+    .addOption(option('--partition <name>', 'train, selection, dev or test (default: all sequences)', PARTITION))
+    .addOption(option('--name <name>', "a recording's name (default: that of its first file)", name))
+    .addOption(option('--traces', 'also write what the model looked at, to traces/: fusion and window weights'))
+    .addOption(JSON_OPTION())
+    .action((inputs: string[], flags: PredictFlags) => predictTo(io, inputs, flags))
+    .addHelpText('after', EXAMPLES);
+  for (const one of deviceOptions()) command.addOption(one);
+  return command;
+}
+
+const EXAMPLES = `
+Examples:
+  circumplex predict runs/paper/best.safetensors recola --partition dev --out curves
+  circumplex predict runs/paper/best.safetensors runs/paper/replicas/*/best.safetensors recola --out curves
+  circumplex predict runs/paper/best.safetensors audio=clip/audio.npy video=clip/video.csv --name clip --out curves`;
+
+async function predictTo(io: Io, inputs: readonly string[], flags: PredictFlags): Promise<void> {
+  const paths = inputs.filter((input) => input.endsWith('.safetensors'));
+  const sources = inputs.filter((input) => !input.endsWith('.safetensors'));
+  if (paths.length === 0) throw new CircumplexError('ERR_CONFIG', 'predict: name a checkpoint, a .safetensors file');
+  if (paths.length > 1 && flags.traces) {
+    throw new CircumplexError('ERR_CONFIG', '--traces shows what one model looked at: give a single checkpoint');
+  }
+  const checkpoints = await Promise.all(paths.map(readCheckpoint));
+  checkTargets(paths, checkpoints);
+  const data = await dataOf(sources, checkpoints[0] as Checkpoint, flags);
+  for (const checkpoint of checkpoints) checkFits(checkpoint, data);
+  const sequences = sequencesOf(data, flags.partition ?? null);
+  const options = { ...deviceOf(flags), traces: flags.traces ?? false };
+  const predictions: Prediction[][] = [];
+  for (const checkpoint of checkpoints) predictions.push(await predict(checkpoint, data, sequences, options));
+  const curves = predictions.length === 1 ? (predictions[0] as Prediction[]) : meanPrediction(predictions);
+  const files = curves.flatMap((prediction) => filesOf(prediction));
+  await writeFiles(flags.out, files);
+  log(io, `${curves.length} ${curves.length === 1 ? 'sequence' : 'sequences'} written to ${flags.out}`);
+  const document = {
+    out: flags.out,
+    checkpoints: paths,
+    targets: (checkpoints[0] as Checkpoint).targets,
+    rate: data.rate,
+    sequences: curves.map(({ sequence, values, targets }) => ({ sequence, frames: values.length / targets.length })),
+    files: files.map(({ path }) => path),
+  };
+  printResult(io, flags.json, document, files.map(({ path }) => join(flags.out, path)).join('\n'));
+}
+
+async function dataOf(sources: readonly string[], checkpoint: Checkpoint, flags: PredictFlags): Promise<Dataset> {
+  const [first] = sources;
+  if (first === undefined) {
+    throw new CircumplexError('ERR_CONFIG', 'predict: name a dataset directory, or a file for each modality');
+  }
+  const isFile = (source: string) => source.includes('=') || ['.npy', '.csv'].includes(extname(source).toLowerCase());
+  if (!sources.some(isFile)) {
+    if (sources.length > 1) {
+      throw new CircumplexError('ERR_CONFIG', `predict: one dataset directory at a time, not ${sources.join(', ')}`);
+    }
+    if (flags.name !== undefined) throw new CircumplexError('ERR_CONFIG', '--name is for a recording given as files');
+    return readDataset(first);
+  }
+  if (flags.partition !== undefined) throw new CircumplexError('ERR_CONFIG', '--partition is for a dataset directory');
+  const path = first.slice(first.indexOf('=') + 1);
+  return readRecording(sources, checkpoint, flags.name ?? basename(path, extname(path)));
+}
+
+function checkTargets(paths: readonly string[], checkpoints: readonly Checkpoint[]): void {
+  const [first] = checkpoints as [Checkpoint];
+  const other = checkpoints.findIndex(({ targets }) => !isDeepStrictEqual(targets, first.targets));
+  if (other < 0) return;
+  throw new CircumplexError(
+    'ERR_CHECKPOINT',
+    `${paths[other]} predicts ${checkpoints[other]?.targets.join(', ')}, ${paths[0]} ${first.targets.join(', ')}: ` +
+      'only curves of the same targets have a mean',
+  );
+}
+
+interface CurveFile {
+  /** Relative to --out. */
+  path: string;
+  names: string[];
+  values: Float32Array | Float64Array;
+  rate: number;
+}
+
+function filesOf({ sequence, targets, values, rate, traces }: Prediction): CurveFile[] {
+  const curves = { path: `${sequence}.csv`, names: targets, values, rate };
+  if (!traces) return [curves];
+  const fusion = traces.fusion && {
+    path: join('traces', `${sequence}.fusion.csv`),
+    names: targets.flatMap((target) => traces.streams.map((stream) => `${target}.${stream}`)),
+    values: traces.fusion,
+    rate: traces.rate,
+  };
+  const windows = Object.entries(traces.windows).map(([stream, { left, window, weights }]) => ({
+    path: join('traces', `${sequence}.window.${stream}.csv`),
+    names: Array.from({ length: window }, (_, i) => String(i - left)),
+    values: weights,
+    rate: traces.rate,
+  }));
+  return [curves, ...(fusion ? [fusion] : []), ...windows];
+}
+
+async function writeFiles(out: string, files: readonly CurveFile[]): Promise<void> {
+  const present = files.find(({ path }) => existsSync(join(out, path)));
+  if (present) {
+    throw new CircumplexError('ERR_FILE', `${join(out, present.path)} is there already: choose another --out`);
+  }
+  const folders = files.some(({ path }) => path.startsWith('traces')) ? [out, join(out, 'traces')] : [out];
+  for (const folder of folders) {
+    await mkdir(folder, { recursive: true }).catch((error: Error) => {
+      throw new CircumplexError('ERR_FILE', `cannot create ${folder}: ${error.message}`, { cause: error });
+    });
+  }
+  for (const { path, names, values, rate } of files) await writeCurves(join(out, path), names, values, rate);
+}

@@ -1,0 +1,64 @@
+import { extname } from 'node:path';
+import { readFeatures } from '../data/arrays.ts';
+import { type Dataset, readNpy, readNumberTable } from '../data/index.ts';
+import { CircumplexError } from '../errors.ts';
+import type { Checkpoint } from '../models/checkpoint.ts';
+
+/**
+ * One recording as a data set without gold standard: a `.npy` or `.csv` file for each modality that the model reads, at
+ * the model's rate; a file one row short is held at its end.
+ *
+ * @param sources `modality=path`, or one bare path for a model of one modality
+ * @throws ERR_CONFIG when the files are not those of the model's modalities, ERR_DATA when an array does not fit, ERR_FILE
+ *   when one cannot be read
+ */
+export async function readRecording(sources: readonly string[], checkpoint: Checkpoint, id: string): Promise<Dataset> {
+  const { rate, targets, model } = checkpoint;
+  const inputs = [...new Set(model.streams.flatMap((s) => s.inputs))];
+  const paths = pathsOf(sources, inputs);
+  const extents: Record<string, Extent> = {};
+  for (const modality of inputs) extents[modality] = await extentOf(paths[modality] as string);
+  const length = Math.max(...Object.values(extents).map(({ rows }) => rows));
+  const features: Record<string, Float32Array> = {};
+  for (const modality of inputs) {
+    const file = { path: paths[modality] as string, label: modality, rate };
+    features[modality] = await readFeatures(file, length, (extents[modality] as Extent).columns);
+  }
+  const modalities = Object.fromEntries(inputs.map((modality) => [modality, { size: extents[modality]?.columns as number }]));
+  const recording = { id, partition: 'test' as const, session: id, length, features, targets: null };
+  return { name: id, rate, targets, modalities, sequences: [recording] };
+}
+
+interface Extent {
+  rows: number;
+  /** Features a row. */
+  columns: number;
+}
+
+function pathsOf(sources: readonly string[], inputs: readonly string[]): Record<string, string> {
+  const need = `the model reads ${inputs.join(', ')}: give ${inputs.map((modality) => `${modality}=FILE`).join(' ')}`;
+  const refuse = (what: string): never => {
+    throw new CircumplexError('ERR_CONFIG', `${what}; ${need}`);
+  };
+  const paths: Record<string, string> = {};
+  for (const source of sources) {
+    const at = source.indexOf('=');
+    if (at < 0 && (inputs.length > 1 || sources.length > 1)) refuse(`'${source}' does not say which modality it is`);
+    const modality = at < 0 ? (inputs[0] as string) : source.slice(0, at);
+    if (!inputs.includes(modality)) refuse(`'${source}': the model has no modality '${modality}'`);
+    if (Object.hasOwn(paths, modality)) refuse(`modality '${modality}' has two files`);
+    paths[modality] = source.slice(at + 1);
+  }
+  const absent = inputs.find((modality) => !Object.hasOwn(paths, modality));
+  if (absent !== undefined) refuse(`there is no file of modality '${absent}'`);
+  return paths;
+}
+
+async function extentOf(path: string): Promise<Extent> {
+  if (extname(path).toLowerCase() === '.csv') {
+    const { length, header } = await readNumberTable(path);
+    return { rows: length, columns: header.length - 1 };
+  }
+  const { shape } = await readNpy(path);
+  return { rows: shape[0] ?? 0, columns: shape[1] ?? 1 };
+}

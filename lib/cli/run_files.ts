@@ -1,0 +1,161 @@
+import { join } from 'node:path';
+import { type Dataset, readText, type Sequence, writeFileWhole } from '../data/index.ts';
+import type { Scores } from '../evaluation/index.ts';
+import type { Checkpoint } from '../models/checkpoint.ts';
+import type { Model } from '../models/model.ts';
+import { type Prediction, predict } from '../models/predict.ts';
+import type { EpochLine } from '../report/index.ts';
+import { type ReportedPart, type RunReport, runReport } from '../report/run_report.ts';
+import type { CrossValidation, Run, RunDirectory } from '../training/index.ts';
+import { scorePredictions } from './scoring.ts';
+
+/** What a finished run comes to. */
+export interface RunSummary {
+  /** By part of the data, of each replica. */
+  scores: Record<string, Scores[]>;
+  /** The epoch whose weights each replica kept. */
+  kept: number[];
+  /** Of that epoch, each replica. */
+  selection: EpochLine['selection'][];
+  notes: string[];
+}
+
+/** Writes checkpoints, predictions and a report for each replica of a run that has a directory. */
+export async function writeRun(run: Run): Promise<RunSummary> {
+  const directory = run.directory as RunDirectory;
+  const parts = await predictedParts(run);
+  const replicas = Array.from({ length: run.config.replicas }, (_, r) => r);
+  const checkpoints = replicas.map((r) => run.best(r));
+  const lines = await Promise.all(replicas.map((r) => readMetrics(directory.of(r))));
+  const scores = Object.fromEntries(
+    Object.entries(parts).map(([name, predictions]) => [name, predictions.map((own) => scoresOf(run.dataset, own))]),
+  );
+  const kept = checkpoints.map((checkpoint) => checkpoint.epoch as number);
+  for (const r of replicas) {
+    const checkpoint = checkpoints[r] as Checkpoint;
+    const own = (name: string): ReportedPart => ({
+      scores: (scores[name] as (Scores | null)[])[r] ?? null,
+      replicas: r === 0 ? definedOf(scores[name] as (Scores | null)[]) : [],
+      sequences: withGold(run.dataset, (parts[name] as Prediction[][])[r] as Prediction[]),
+    });
+    const report = await runReport({
+      title: `${run.dataset.name}: ${describeModel(run.config.model)}${replicas.length > 1 ? `, replica ${r}` : ''}`,
+      facts: { 'data set': run.dataset.name, 'epoch kept': kept[r] as number, seed: checkpoint.seed, device: placed(run) },
+      notes: run.notes,
+      parts: Object.fromEntries(Object.keys(parts).map((name) => [name, own(name)])),
+      learning: [learningOf(r, lines, kept)],
+      loss: 'training loss: MSE (squared units of the targets)',
+      staticWindows: staticWindowsOf(checkpoint),
+      rate: run.dataset.rate / (run.config.preprocessing.decimate ?? 1),
+      provenance: { config: run.config, kernels: run.kernels, node: process.versions.node },
+    });
+    await writeFileWhole(join(directory.of(r), 'report.html'), report);
+  }
+  return {
+    scores: Object.fromEntries(Object.entries(scores).map(([name, all]) => [name, definedOf(all)])),
+    kept,
+    selection: replicas.map((r) => lines[r]?.find(({ epoch }) => epoch === kept[r])?.selection ?? null),
+    notes: run.notes,
+  };
+}
+
+/** The report of a cross-validation, whose files are written already. */
+export async function writeCrossValidation(out: string, dataset: Dataset, result: CrossValidation): Promise<void> {
+  const { config, folds, scores, predictions } = result;
+  const learning: RunReport['learning'] = [];
+  for (const { name, kept } of folds) {
+    const lines = await readMetrics(join(out, 'folds', name));
+    learning.push({ title: `Fold ${name}, replica 0`, lines, best: { 0: kept[0] as number } });
+  }
+  const report = await runReport({
+    title: `${dataset.name}: ${describeModel(config.model)}, cross-validated`,
+    facts: { 'data set': dataset.name, folds: folds.length, replicas: config.replicas, seed: config.seed },
+    notes: result.notes,
+    parts: {
+      'all folds joined': {
+        scores: scores.replicas[0] as Scores,
+        replicas: scores.replicas,
+        sequences: withGold(dataset, predictions[0] as Prediction[]),
+      },
+    },
+    learning,
+    loss: 'training loss: MSE (squared units of the targets)',
+    staticWindows: {},
+    rate: dataset.rate / (config.preprocessing.decimate ?? 1),
+    provenance: { config, folds, node: process.versions.node },
+  });
+  await writeFileWhole(join(out, 'report.html'), report);
+}
+
+/** A model in a few words: "audio + video + early, fusion attention". */
+export function describeModel({ streams, fusion }: Model): string {
+  const names = streams.map(({ name, window }) => (window === null ? name : `${name} (window ${window})`));
+  return streams.length > 1 ? `${names.join(' + ')}, fusion ${fusion}` : names.join('');
+}
+
+/** Device, threads and instruction set. */
+export function placed(run: Run): string {
+  const { name, threads, isa } = run.placement;
+  return `${name}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${isa}`;
+}
+
+/** Predictions of dev and test, else of the selection set: by part, a list a replica. */
+async function predictedParts(run: Run): Promise<Record<string, Prediction[][]>> {
+  const held = await run.write({ traces: true });
+  const parts: Record<string, Prediction[][]> = {};
+  for (const partition of ['dev', 'test'] as const) {
+    const ids = run.dataset.sequences.filter((s) => s.partition === partition).map((s) => s.id);
+    if (ids.length > 0) parts[partition] = held.map((own) => own.filter(({ sequence }) => ids.includes(sequence)));
+  }
+  const { selection } = run.split;
+  if (Object.keys(parts).length > 0 || selection.length === 0) return parts;
+  const { threads, isa } = run.placement;
+  const predictions: Prediction[][] = [];
+  for (let r = 0; r < run.config.replicas; r++) {
+    predictions.push(await predict(run.best(r), run.dataset, selection, { threads, isa, traces: true }));
+  }
+  return { selection: predictions };
+}
+
+/** Null where no sequence has a gold standard. */
+function scoresOf(dataset: Dataset, predictions: readonly Prediction[]): Scores | null {
+  const labelled = predictions.filter(({ sequence }) => sequenceOf(dataset, sequence).targets !== null);
+  return labelled.length > 0 ? scorePredictions(dataset, labelled) : null;
+}
+
+function withGold(dataset: Dataset, predictions: readonly Prediction[]): ReportedPart['sequences'] {
+  return predictions.map((prediction) => ({ gold: sequenceOf(dataset, prediction.sequence).targets, prediction }));
+}
+
+function sequenceOf(dataset: Dataset, id: string): Sequence {
+  return dataset.sequences.find((s) => s.id === id) as Sequence;
+}
+
+function definedOf(scores: readonly (Scores | null)[]): Scores[] {
+  return scores.filter((own) => own !== null);
+}
+
+/** Replica 0's report shows all replicas. */
+function learningOf(replica: number, lines: readonly EpochLine[][], kept: readonly number[]): RunReport['learning'][0] {
+  const title = 'Learning curves';
+  if (replica === 0) return { title, lines: lines.flat(), best: { ...kept } };
+  return { title, lines: lines[replica] as EpochLine[], best: { [replica]: kept[replica] as number } };
+}
+
+async function readMetrics(directory: string): Promise<EpochLine[]> {
+  const text = await readText(join(directory, 'metrics.jsonl'));
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as EpochLine);
+}
+
+function staticWindowsOf({ model, tensors }: Checkpoint): RunReport['staticWindows'] {
+  const windows = model.streams.flatMap(({ name, window, attention }) => {
+    const logits = tensors.get(`streams.${name}.window.weight`);
+    if (window === null || attention !== 'static' || !logits) return [];
+    return [[name, { left: Math.floor(window / 2), logits }] as const];
+  });
+  return Object.fromEntries(windows);
+}
+

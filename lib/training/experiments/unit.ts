@@ -1,0 +1,133 @@
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readNpy, readText, writeFileWhole, writeNpy } from '../../data/index.ts';
+import { selectionScore } from '../../evaluation/index.ts';
+import { writeCheckpoint } from '../../models/checkpoint.ts';
+import type { Model } from '../../models/model.ts';
+import { predict } from '../../models/predict.ts';
+import type { TrainOptions } from '../options.ts';
+import { train } from '../train.ts';
+import type { EpochReport } from '../trainer.ts';
+import type { Part } from './parts.ts';
+
+/** One model, trained on one part of the data: what its replicas came to. */
+export interface Unit {
+  /** The epoch that each replica kept. */
+  epochs: number[];
+  /** Each replica's selection score at that epoch, the mean of up to three epochs; null without a selection. */
+  selection: (number | null)[];
+  /** The replica whose selection score is the median; of two in the middle, the lower. */
+  median: number;
+  notes: string[];
+  seconds: number;
+  /** By sequence held out: a curve [frame, target] a replica. */
+  predictions: Record<string, Float32Array[]>;
+}
+
+const RESULT = 'result.json';
+const EPOCHS_AVERAGED = 3;
+
+/** The checkpoint of a finished unit's median replica. */
+export function medianCheckpoint(directory: string): string {
+  return join(directory, 'median.safetensors');
+}
+
+/**
+ * Trains a model on a part and predicts what is held out, or takes up what an earlier call has left in `directory`.
+ * `result.json`, written last, is what makes a unit finished.
+ *
+ * @throws as `train`
+ */
+export async function runUnit(
+  directory: string,
+  part: Part,
+  model: Model,
+  options: TrainOptions,
+  onReport: (report: EpochReport) => void = () => {},
+): Promise<Unit> {
+  if (existsSync(join(directory, RESULT))) return readUnit(directory, part);
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(join(directory, 'predictions'), { recursive: true });
+  const started = performance.now();
+  const run = await train(model, part.dataset, options);
+  try {
+    const selection = await chosenScores(run, onReport);
+    const replicas = Array.from({ length: run.config.replicas }, (_, r) => run.best(r));
+    const predictions: Record<string, Float32Array[]> = Object.fromEntries(part.held.map((s) => [s.id, []]));
+    const { device, threads, isa, signal } = options;
+    for (const checkpoint of replicas) {
+      const settings = { device, threads, isa, ...(signal ? { signal } : {}) };
+      for (const { sequence, values } of await predict(checkpoint, part.dataset, part.held, settings)) {
+        predictions[sequence]?.push(Float32Array.from(values));
+      }
+    }
+    const unit: Unit = {
+      epochs: replicas.map((checkpoint) => checkpoint.epoch as number),
+      selection,
+      median: medianOf(selection),
+      notes: run.notes,
+      seconds: (performance.now() - started) / 1000,
+      predictions,
+    };
+    await writeCheckpoint(medianCheckpoint(directory), run.best(unit.median));
+    await writeUnit(directory, unit, part);
+    return unit;
+  } finally {
+    run.dispose();
+  }
+}
+
+/** Trains to the end; each replica's selection score at the epoch that it keeps. */
+async function chosenScores(
+  run: AsyncIterable<EpochReport> & { config: { replicas: number } },
+  onReport: (report: EpochReport) => void,
+): Promise<(number | null)[]> {
+  const { replicas } = run.config;
+  const history = Array.from({ length: replicas }, (): number[] => []);
+  const chosen = new Array<number | null>(replicas).fill(null);
+  for await (const report of run) {
+    onReport(report);
+    if (!report.selection) continue;
+    const own = history[report.replica] as number[];
+    const byTarget = Object.entries(report.selection.cccMean).map(([name, cccMean]) => [name, { cccMean }] as const);
+    own.push(selectionScore(Object.fromEntries(byTarget)));
+    const recent = own.slice(-EPOCHS_AVERAGED);
+    if (report.best) chosen[report.replica] = recent.reduce((a, b) => a + b, 0) / recent.length;
+  }
+  return chosen;
+}
+
+function medianOf(scores: readonly (number | null)[]): number {
+  const order = scores.map((score, replica) => ({ score: score ?? 0, replica })).sort((a, b) => a.score - b.score);
+  return order[(order.length - 1) >> 1]?.replica ?? 0;
+}
+
+async function writeUnit(directory: string, { predictions, ...rest }: Unit, part: Part): Promise<void> {
+  for (const { id, length } of part.held) {
+    const curves = predictions[id] as Float32Array[];
+    const targets = part.dataset.targets.length;
+    const all = new Float32Array(curves.length * length * targets);
+    curves.forEach((curve, replica) => {
+      all.set(curve, replica * length * targets);
+    });
+    await writeNpy(predictionPath(directory, id), all, [curves.length, length, targets]);
+  }
+  await writeFileWhole(join(directory, RESULT), `${JSON.stringify(rest, null, 2)}\n`);
+}
+
+async function readUnit(directory: string, part: Part): Promise<Unit> {
+  const rest = JSON.parse(await readText(join(directory, RESULT))) as Omit<Unit, 'predictions'>;
+  const predictions: Unit['predictions'] = {};
+  for (const { id } of part.held) {
+    const { data, shape } = await readNpy(predictionPath(directory, id));
+    const size = data.length / (shape[0] as number);
+    const replicas = Array.from({ length: shape[0] as number }, (_, r) => r * size);
+    predictions[id] = replicas.map((start) => data.slice(start, start + size) as Float32Array);
+  }
+  return { ...rest, predictions };
+}
+
+function predictionPath(directory: string, sequence: string): string {
+  return join(directory, 'predictions', `${sequence}.npy`);
+}
