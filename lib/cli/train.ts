@@ -113,7 +113,7 @@ async function trainFolds(
       const epoch = reports[0]?.epoch ?? 0;
       if (fold.index !== current.index) {
         if (current.index >= 0) current.bar.stop();
-        const label = `fold ${fold.name} (${fold.index + 1}/${fold.folds})  `;
+        const label = `${fold.name} (${fold.index + 1}/${fold.folds})  `;
         current = { index: fold.index, epoch, bar: progress(io, options.epochs ?? DEFAULTS.epochs, label) };
         current.bar.start(epoch - 1);
       }

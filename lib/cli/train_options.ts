@@ -149,7 +149,7 @@ export function addTrainOptions(command: Command): void {
         ),
         option('--fusion <kind>', `${FUSIONS.join(', ')} (default: attention; none for one stream)`, oneOf(...FUSIONS)),
         option('--fusion-bias', 'a trained bias in the fusion: attention, olb-per-dimension (default on), hlb'),
-        option('--no-fusion-bias', 'none'),
+        option('--no-fusion-bias', 'no bias in the fusion'),
       ],
     ],
     [

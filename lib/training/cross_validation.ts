@@ -292,11 +292,11 @@ function scoreJoined(
 }
 
 function notesOf(dataset: Dataset, pooled: Dataset, { init, from }: ResolvedRun, results: readonly FinishedFold[]) {
-  const left = dataset.sequences.length - pooled.sequences.length;
   const ids = new Set(pooled.sequences.map((s) => s.id));
+  const left = dataset.sequences.filter((s) => !ids.has(s.id)).map((s) => s.id);
   const seen = (init ? [init] : from).some(({ fitted }) => Object.values(fitted).flat().some((id) => ids.has(id)));
   return [
-    ...(left > 0 ? [`${left} sequences take no part: partition test, or without gold standard`] : []),
+    ...(left.length > 0 ? [`partition test, and what has no gold standard, takes no part: ${left.join(', ')}`] : []),
     ...(seen ? ['the checkpoint to start from was fitted on sequences that are held out here: scores are optimistic'] : []),
     ...new Set(results.flatMap(({ notes }) => notes)),
   ];

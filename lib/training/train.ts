@@ -120,8 +120,8 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
   /** What a reader of the scores must know: how the epoch was chosen, and what was not. */
   get notes(): string[] {
     const { note } = this.#trainer.split;
-    const { epochs, bypass } = this.config;
-    const windowed = this.config.model.streams.some((s) => s.window !== null);
+    const { epochs, bypass, from, model } = this.config;
+    const windowed = from.length === 0 && model.streams.some((s) => s.window !== null);
     const short = this.#trainer.split.selection.length > 0 && epochs <= bypass && windowed;
     return [
       ...(note ? [note] : []),

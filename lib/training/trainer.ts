@@ -86,6 +86,8 @@ export class Trainer implements Disposable {
   readonly #init: Checkpoint | null;
   readonly #from: Checkpoint[];
   readonly #epochs: number[];
+  /** Epochs of bypass: none where no window is trained. */
+  readonly #bypass: number;
 
   /** @throws CircumplexError ERR_CONFIG, ERR_DATA or ERR_CHECKPOINT for settings, data and weights that do not fit. */
   static async create(options: TrainerOptions): Promise<Trainer> {
@@ -128,6 +130,7 @@ export class Trainer implements Disposable {
     this.#rate = prepared.rate;
     this.#init = init;
     this.#from = from;
+    this.#bypass = from.length === 0 && model.streams.some((s) => s.window !== null) ? settings.bypass : 0;
     this.#epochs = options.epochs ?? new Array(replicas).fill(settings.epochs);
     this.#lanes = Math.min(parts.train.length, settings.lanes ?? parts.train.length);
     const longest = Math.max(...prepared.sequences.slice(0, parts.train.length).map((s) => s.length));
@@ -174,7 +177,7 @@ export class Trainer implements Disposable {
   async next(signal?: AbortSignal, onChunk?: (done: number) => void): Promise<EpochReport[]> {
     const started = performance.now();
     const epoch = this.epoch + 1;
-    const { replicas, seed, bypass } = this.#settings;
+    const { replicas, seed } = this.#settings;
     const active = Uint8Array.from(this.progress, (p, r) => (p.stopped || this.epoch >= (this.#epochs[r] as number) ? 0 : 1));
     const rates = this.progress.map((p) => this.#learningRate(p, epoch));
     for (const loss of [this.#losses.mse, this.#losses.ccc]) if (loss) this.#program.clear(loss.totals);
@@ -185,7 +188,7 @@ export class Trainer implements Disposable {
         learningRate: Float32Array.from(rates),
         seed: Uint32Array.from({ length: replicas }, (_, r) => seed + r),
         epoch,
-        bypass: epoch <= bypass,
+        bypass: epoch <= this.#bypass,
       },
       signal,
       ...(onChunk ? { onChunk } : {}),
@@ -197,7 +200,7 @@ export class Trainer implements Disposable {
     for (const [replica, progress] of this.progress.entries()) {
       if (!active[replica]) continue;
       const own = scores?.[replica] ?? null;
-      const best = advance(progress, epoch, own && selectionScore(own), this.#settings);
+      const best = advance(progress, epoch, own && selectionScore(own), { ...this.#settings, bypass: this.#bypass });
       if (best) this.best[replica] = this.store.snapshot(replica);
       const { loss, cccLoss } = losses[replica] as { loss: number; cccLoss: number | null };
       reports.push({

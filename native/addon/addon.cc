@@ -125,10 +125,10 @@ class DeviceHandle : public Handle<DeviceHandle, Device> {
  public:
   static constexpr const char* kName = "device";
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Device",
-                       {InstanceMethod("dispose", &DeviceHandle::dispose),
-                        InstanceAccessor<&DeviceHandle::threads>("threads"),
-                        InstanceAccessor<&DeviceHandle::isa>("isa")});
+    return DefineClass(
+        env, "Device",
+        {InstanceMethod("dispose", &DeviceHandle::dispose), InstanceAccessor<&DeviceHandle::threads>("threads"),
+         InstanceAccessor<&DeviceHandle::isa>("isa")});
   }
   // (threads, instruction set): 0 and '' choose.
   explicit DeviceHandle(const Napi::CallbackInfo& info) : Handle(info) {
@@ -446,8 +446,8 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
     fill(info, job);
     circumplex::FlushDenormals flush;
     const int64_t done = guarded(env, [&] {
-      return job.program->run(job.schedule, job.settings, job.data.get(), job.stop, [](int64_t) {}, job.from_call,
-                              job.to_call);
+      return job.program->run(
+          job.schedule, job.settings, job.data.get(), job.stop, [](int64_t) {}, job.from_call, job.to_call);
     });
     return Napi::Number::New(env, static_cast<double>(done));
   }
@@ -462,10 +462,17 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
     const circumplex::Tensor& tensor = program.buffer(index);
     napi_typedarray_type expected = napi_uint8_array;
     switch (tensor.type) {
-      case circumplex::Type::f32: expected = napi_float32_array; break;
-      case circumplex::Type::f64: expected = napi_float64_array; break;
-      case circumplex::Type::i32: expected = napi_int32_array; break;
-      case circumplex::Type::u8: break;
+      case circumplex::Type::f32:
+        expected = napi_float32_array;
+        break;
+      case circumplex::Type::f64:
+        expected = napi_float64_array;
+        break;
+      case circumplex::Type::i32:
+        expected = napi_int32_array;
+        break;
+      case circumplex::Type::u8:
+        break;
     }
     if (array.TypedArrayType() != expected || replica < 0 || replica >= tensor.replicas ||
         static_cast<int64_t>(array.ElementLength()) > tensor.size()) {

@@ -18,11 +18,11 @@ struct Control {
   int32_t frames;     // the largest length
 
   // Of the current run, per replica where an array.
-  uint8_t* active;       // a stopped replica's work is skipped
+  uint8_t* active;  // a stopped replica's work is skipped
   float* learning_rate;
   uint32_t* seed;
   uint32_t epoch;
-  int32_t bypass;        // 1: attention feeds the centre frame and is not trained
+  int32_t bypass;  // 1: attention feeds the centre frame and is not trained
   const Data* data;
 };
 

@@ -20,8 +20,8 @@ Memory::Memory(size_t bytes) : data_(nullptr), bytes_(bytes) {
   const size_t rounded = bytes > SIZE_MAX - kAlignment ? bytes : (bytes + kAlignment - 1) / kAlignment * kAlignment;
   data_ = std::aligned_alloc(kAlignment, rounded == 0 ? kAlignment : rounded);
   if (!data_) {
-    throw Error("ERR_OUT_OF_MEMORY", "cannot allocate " + std::to_string(bytes >> 20) +
-                                         " MiB: use fewer lanes, replicas or frames a chunk");
+    throw Error("ERR_OUT_OF_MEMORY",
+                "cannot allocate " + std::to_string(bytes >> 20) + " MiB: use fewer lanes, replicas or frames a chunk");
   }
   std::memset(data_, 0, bytes);
   total_bytes += static_cast<int64_t>(bytes_);

@@ -9,10 +9,14 @@ namespace {
 
 const char* name_of(Type type) {
   switch (type) {
-    case Type::f32: return "float32";
-    case Type::f64: return "float64";
-    case Type::i32: return "int32";
-    case Type::u8: return "uint8";
+    case Type::f32:
+      return "float32";
+    case Type::f64:
+      return "float64";
+    case Type::i32:
+      return "int32";
+    case Type::u8:
+      return "uint8";
   }
   return "?";
 }

@@ -35,7 +35,7 @@ class Call {
   int64_t integer(const char* name, int64_t otherwise) const;
   double number(const char* name) const;
   double number(const char* name, double otherwise) const;
-  int64_t count(const char* name) const;               // length of a list, 0 when absent
+  int64_t count(const char* name) const;  // length of a list, 0 when absent
   double element(const char* name, int64_t index) const;
   [[noreturn]] void refuse(const char* message) const;  // ERR_SHAPE: "lstm: <message>"
 

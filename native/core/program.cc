@@ -11,9 +11,12 @@ namespace {
 size_t bytes_of(Type type) {
   switch (type) {
     case Type::f32:
-    case Type::i32: return 4;
-    case Type::f64: return 8;
-    case Type::u8: return 1;
+    case Type::i32:
+      return 4;
+    case Type::f64:
+      return 8;
+    case Type::u8:
+      return 1;
   }
   return 0;
 }
@@ -22,9 +25,7 @@ size_t bytes_of(Type type) {
 struct Range {
   const Memory* memory;
   int64_t begin, end;
-  bool touches(const Range& other) const {
-    return memory == other.memory && begin < other.end && other.begin < end;
-  }
+  bool touches(const Range& other) const { return memory == other.memory && begin < other.end && other.begin < end; }
 };
 
 struct Access {
@@ -61,7 +62,8 @@ Program::Program(std::shared_ptr<Device> device, ProgramDescription description)
     const int64_t elements = size + (tensor.replicas - 1) * tensor.stride;
     const size_t width = bytes_of(b.type);
     if (!memory) memory = std::make_shared<Memory>(static_cast<size_t>(elements) * width);
-    if (b.offset < 0 || (tensor.replicas > 1 && tensor.stride < size) || (b.offset + elements) * static_cast<int64_t>(width) > static_cast<int64_t>(memory->bytes())) {
+    if (b.offset < 0 || (tensor.replicas > 1 && tensor.stride < size) ||
+        (b.offset + elements) * static_cast<int64_t>(width) > static_cast<int64_t>(memory->bytes())) {
       throw Error("ERR_SHAPE", "a buffer lies outside its memory block");
     }
     tensor.data = static_cast<char*>(memory->data()) + b.offset * static_cast<int64_t>(width);
@@ -166,7 +168,8 @@ void Program::check(const std::vector<int32_t>& schedule, const RunSettings& set
   for (size_t i = 0; i < schedule.size(); i += kScheduleColumns) {
     const int32_t sequence = schedule[i], start = schedule[i + 1], length = schedule[i + 2], total = schedule[i + 3];
     if (sequence < 0) continue;
-    const bool fits = start >= 0 && length >= 0 && length <= control_.chunk && total >= length && start <= total - length;
+    const bool fits =
+        start >= 0 && length >= 0 && length <= control_.chunk && total >= length && start <= total - length;
     const bool known = !data || (sequence < data->sequences() && total == data->length(sequence));
     if (!fits || !known) throw Error("ERR_SHAPE", "the schedule names frames that its sequence does not have");
   }

@@ -16,11 +16,11 @@ namespace circumplex {
 // A buffer of a program: its own memory, or a window of a block that several programs share (parameters).
 struct BufferDescription {
   Type type;
-  bool replicated;            // one copy a replica, or one for all
-  std::vector<int64_t> dims;  // without the replica axis
+  bool replicated;                 // one copy a replica, or one for all
+  std::vector<int64_t> dims;       // without the replica axis
   std::shared_ptr<Memory> memory;  // null: the program allocates
-  int64_t offset = 0;         // elements
-  int64_t stride = 0;         // elements between replicas
+  int64_t offset = 0;              // elements
+  int64_t stride = 0;              // elements between replicas
 };
 
 struct CallDescription {

@@ -11,10 +11,10 @@ enum class Type : uint8_t { f32, f64, i32, u8 };
 struct Tensor {
   void* data;
   Type type;
-  int32_t rank;        // without the replica axis
-  int64_t dims[4];     // without the replica axis
-  int64_t stride;      // elements between replicas; 0: shared
-  int64_t replicas;    // 1 when shared
+  int32_t rank;      // without the replica axis
+  int64_t dims[4];   // without the replica axis
+  int64_t stride;    // elements between replicas; 0: shared
+  int64_t replicas;  // 1 when shared
 
   int64_t size() const {  // elements of one replica
     int64_t n = 1;

@@ -38,10 +38,10 @@ struct Layer {
   Attentive* op;
   int64_t index, input;
   Tensor w_ih, w_hh, b_ih, b_hh;
-  float *packed_ih, *packed_hh, *bias;              // per replica
+  float *packed_ih, *packed_hh, *bias;  // per replica
   float *packed_ih_backward, *packed_hh_backward;
-  float *gates, *h, *c, *tanh_c;                    // as in lstm.cc, forward in time
-  float *out, *scale;                               // [T,B,H]: what the next layer sees; dropout's factors or null
+  float *gates, *h, *c, *tanh_c;  // as in lstm.cc, forward in time
+  float *out, *scale;             // [T,B,H]: what the next layer sees; dropout's factors or null
 };
 
 struct Attentive {
@@ -53,12 +53,12 @@ struct Attentive {
   Tensor v, valid, score, y, state, attention;
   int32_t *rows, *columns;
   Layer* layer;
-  float *packed_k;       // Wa, per replica
-  float *p, *k;          // [left+T+right, B, 4 hp] and [.., hp]
+  float* packed_k;  // Wa, per replica
+  float *p, *k;     // [left+T+right, B, 4 hp] and [.., hp]
   // Backward.
   Tensor dy, dv;
-  float *de, *dp, *dk;   // [T,B,window], like p, like k
-  float *packed_score_backward;
+  float *de, *dp, *dk;  // [T,B,window], like p, like k
+  float* packed_score_backward;
 };
 
 struct Lanes {
@@ -357,7 +357,8 @@ void recur_backward(void* self, int64_t task, Worker& worker) {
                       dh + l * block + at, dc + l * block + at);
       }
       multiply_rows(count, s.hidden, n, gates + lanes.first * n, n,
-                    layer.packed_hh_backward + r * packed_size(n, s.hidden), Start::zero, nullptr, dh + l * block, s.hp);
+                    layer.packed_hh_backward + r * packed_size(n, s.hidden), Start::zero, nullptr, dh + l * block,
+                    s.hp);
       if (l > 0) {
         multiply_rows(count, s.hidden, n, gates + lanes.first * n, n,
                       layer.packed_ih_backward + r * packed_size(n, s.hidden), Start::zero, nullptr, dx, s.hidden);
@@ -464,7 +465,8 @@ void plan_attentive_lstm(Plan& plan, const Call& call) {
   s->site = static_cast<uint32_t>(call.integer("site", 0));
   if (s->hidden < 1 || s->layers < 1) call.refuse("hidden and layers must be at least 1");
   if (s->left < 0 || s->right < 0) call.refuse("a window reaches 0 or more frames to each side");
-  if (s->score_kind < kDotProduct || s->score_kind > kStatic) call.refuse("attention is 0 (gdp), 1 (uniform) or 2 (static)");
+  if (s->score_kind < kDotProduct || s->score_kind > kStatic)
+    call.refuse("attention is 0 (gdp), 1 (uniform) or 2 (static)");
   if (!(s->dropout >= 0 && s->dropout < 1)) call.refuse("dropout must lie in [0, 1)");
   s->halo = s->left + s->right;
   s->window = s->halo + 1;
@@ -539,12 +541,20 @@ void plan_attentive_lstm_backward(Plan& plan, const Call& call) {
       static_cast<WeightGradient*>(plan.allocate(count * static_cast<int64_t>(sizeof(WeightGradient))));
   WeightGradient& score = gradients[0];
   if (call.has_output(1) && s->score_kind == kDotProduct) {
-    score = {s->hidden, s->width, nullptr, s->dk, all * s->hp, s->hp, s->v.f32(), s->v.stride, s->width,
-             call.output(1, "attention weight's gradient", Type::f32, 2, s->hidden, s->width), {}, s->halo, nullptr, 0,
-             0, 0, nullptr};
+    score = {s->hidden,   s->width,
+             nullptr,     s->dk,
+             all * s->hp, s->hp,
+             s->v.f32(),  s->v.stride,
+             s->width,    call.output(1, "attention weight's gradient", Type::f32, 2, s->hidden, s->width),
+             {},          s->halo,
+             nullptr,     0,
+             0,           0,
+             nullptr};
   } else if (call.has_output(1) && s->score_kind == kStatic) {
-    score = {s->window, 1, nullptr, s->de, rows * s->window, s->window, nullptr, 0, 0,
-             call.output(1, "window logits' gradient", Type::f32, 1, s->window), {}, 0, nullptr, 0, 0, 0, nullptr};
+    score = {s->window, 1,       nullptr, s->de, rows * s->window,
+             s->window, nullptr, 0,       0,     call.output(1, "window logits' gradient", Type::f32, 1, s->window),
+             {},        0,       nullptr, 0,     0,
+             0,         nullptr};
   }
   for (int64_t l = 0; l < s->layers; l++) {
     const Layer& layer = s->layer[l];
@@ -555,8 +565,8 @@ void plan_attentive_lstm_backward(Plan& plan, const Call& call) {
                  : Tensor{};
     };
     WeightGradient* g = gradients + 1 + 3 * l;
-    g[0] = g[1] = g[2] = {4 * s->hidden, 0, s->columns, layer.gates, rows * n, n, nullptr, 0, 0, {}, {}, 0, nullptr, 0,
-                          0, 0, nullptr};
+    g[0] = g[1] = g[2] = {4 * s->hidden, 0, s->columns, layer.gates, rows * n, n, nullptr, 0, 0, {}, {}, 0,
+                          nullptr,       0, 0,          0,           nullptr};
     g[0].n = g[0].ldb = layer.input;
     g[0].b = l ? s->layer[l - 1].out : s->v.f32();
     g[0].b_stride = l ? rows * s->hidden : s->v.stride;

@@ -10,7 +10,8 @@ namespace circumplex::CIRCUMPLEX_ISA {
 CIRCUMPLEX_INLINE int64_t padded_units(int64_t hidden) { return round_up(hidden, 2 * W); }
 
 // gates [4][hp]: pre-activations in, gates out.
-CIRCUMPLEX_INLINE void cell_forward(float* gates, int64_t hp, const float* c_before, float* c, float* tanh_c, float* h) {
+CIRCUMPLEX_INLINE void cell_forward(float* gates, int64_t hp, const float* c_before, float* c, float* tanh_c,
+                                    float* h) {
   for (int64_t u = 0; u < hp; u += W) {
     const V i = sigmoid(load(gates + u));
     const V f = sigmoid(load(gates + hp + u));

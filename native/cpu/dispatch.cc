@@ -42,10 +42,10 @@ const std::vector<InstructionSet>& instruction_sets() {
   static const std::vector<InstructionSet> sets = [] {
     std::vector<InstructionSet> list = {
 #if defined(__x86_64__)
-        {"avx512", avx512::operators, has_avx512},
-        {"avx2", avx2::operators, has_avx2},
+      {"avx512", avx512::operators, has_avx512},
+      {"avx2", avx2::operators, has_avx2},
 #endif
-        {"scalar", scalar::operators, always},
+      {"scalar", scalar::operators, always},
     };
 #if defined(__x86_64__)
     const Operator* volatile tested = wide::operators;

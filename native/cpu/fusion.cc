@@ -112,8 +112,10 @@ void fuse(void* self, int64_t task, Worker&) {
                   bias ? Start::bias : Start::zero, bias, attention, f.scores);
   } else {
     for (int64_t row = 0; row < count; row++) {
-      if (bias) copy(attention + row * f.scores, bias, f.scores);
-      else clear(attention + row * f.scores, f.scores);
+      if (bias)
+        copy(attention + row * f.scores, bias, f.scores);
+      else
+        clear(attention + row * f.scores, f.scores);
     }
   }
   for (int64_t row = 0; row < count; row++) shift_scores(f, r, block.first + row, attention + row * f.scores);

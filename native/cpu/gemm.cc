@@ -10,8 +10,8 @@ constexpr int64_t kRows = 96;    // rows a block: their part of a (96 KiB) stays
 
 // One tile of R rows and a panel's columns, added to what c holds, or to the bias, or to zero.
 template <int R>
-void tile_rows(const float* a, int64_t row, int64_t step, const float* panel, int64_t k, Start start,
-               const float* bias, float* c, int64_t ldc, int64_t columns) {
+void tile_rows(const float* a, int64_t row, int64_t step, const float* panel, int64_t k, Start start, const float* bias,
+               float* c, int64_t ldc, int64_t columns) {
   V sum[R][2];
   const int n0 = static_cast<int>(smaller(columns, W)), n1 = static_cast<int>(larger(0, columns - W));
   for (int r = 0; r < R; r++) {
@@ -37,8 +37,8 @@ using TileFunction = void (*)(const float*, int64_t, int64_t, const float*, int6
 
 #if defined(CIRCUMPLEX_ISA_AVX512) || defined(CIRCUMPLEX_ISA_WIDE)
 constexpr int kTileRows = 12;
-constexpr TileFunction kTiles[] = {nullptr,      tile_rows<1>, tile_rows<2>,  tile_rows<3>,  tile_rows<4>,
-                                   tile_rows<5>, tile_rows<6>, tile_rows<7>,  tile_rows<8>,  tile_rows<9>,
+constexpr TileFunction kTiles[] = {nullptr,       tile_rows<1>,  tile_rows<2>, tile_rows<3>, tile_rows<4>,
+                                   tile_rows<5>,  tile_rows<6>,  tile_rows<7>, tile_rows<8>, tile_rows<9>,
                                    tile_rows<10>, tile_rows<11>, tile_rows<12>};
 #else
 constexpr int kTileRows = 6;

@@ -14,8 +14,8 @@ enum class Start { zero, bias, output };
 // Floats of the panels of a [k, n] matrix.
 CIRCUMPLEX_INLINE int64_t packed_size(int64_t k, int64_t n) { return k * round_up(n, kPanel); }
 
-// Packs panels first..last of B[k][j] = w[row(j)][k], w [rows, k] with leading dimension `ld`. `rows` (may be null) maps
-// a column to its row of w, -1 gives zeros.
+// Packs panels first..last of B[k][j] = w[row(j)][k], w [rows, k] with leading dimension `ld`. `rows` (may be null)
+// maps a column to its row of w, -1 gives zeros.
 void pack_transposed(float* panels, const float* w, int64_t ld, int64_t n, int64_t k, const int32_t* rows,
                      int64_t first, int64_t last);
 // Packs panels first..last of B[k][j] = w[row(k)][j], w [rows, n] with leading dimension `ld`.
@@ -26,8 +26,8 @@ void pack_plain(float* panels, const float* w, int64_t ld, int64_t n, int64_t k,
 void multiply_rows(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* panels, Start start,
                    const float* bias, float* c, int64_t ldc);
 
-// c [m, n] = start + a' b, a [k, m] and b [k, n]: the sum over frames of a weight gradient. `columns` (may be null) maps
-// a row of c to its column of a. `scratch` holds outer_scratch(n) floats.
+// c [m, n] = start + a' b, a [k, m] and b [k, n]: the sum over frames of a weight gradient. `columns` (may be null)
+// maps a row of c to its column of a. `scratch` holds outer_scratch(n) floats.
 void multiply_outer(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const int32_t* columns,
                     const float* b, int64_t ldb, Start start, float* c, int64_t ldc, float* scratch);
 int64_t outer_scratch(int64_t n);

@@ -3,9 +3,9 @@
 //
 //   z(t) = W_ih x(t) + b_ih + b_hh + W_hh h(t-1)
 //
-// The input part is one product over the whole chunk; the recurrence then runs each block of lanes through all frames on
-// one thread, without synchronisation. Backward: the recurrence turns stored gates into dz, and every weight gradient is
-// a product over the chunk afterwards.
+// The input part is one product over the whole chunk; the recurrence then runs each block of lanes through all frames
+// on one thread, without synchronisation. Backward: the recurrence turns stored gates into dz, and every weight
+// gradient is a product over the chunk afterwards.
 //
 // lstm           (x [T,B,D], per layer and direction: w_ih [4H,in], w_hh [4H,H], b_ih [4H], b_hh [4H])
 //                -> (y [T,B,directions*H], state [layers*directions, 2, B, H] in and out: h, c)
@@ -24,9 +24,9 @@
 namespace circumplex::CIRCUMPLEX_ISA {
 namespace {
 
-constexpr int64_t kRowBlock = 96;     // rows of an input product that one task computes
-constexpr int64_t kPanelBlock = 8;    // panels that one task packs
-constexpr int64_t kMostLanes = 12;    // lanes of a block when there is more work than threads
+constexpr int64_t kRowBlock = 96;   // rows of an input product that one task computes
+constexpr int64_t kPanelBlock = 8;  // panels that one task packs
+constexpr int64_t kMostLanes = 12;  // lanes of a block when there is more work than threads
 
 struct Layer;
 
@@ -36,10 +36,10 @@ struct Direction {
   bool reverse;
   Tensor w_ih, w_hh, b_ih, b_hh;
   float *packed_ih, *packed_hh, *bias;
-  float* gates;   // [T,B,4,hp]: pre-activations, then gates, then dz
-  float* h;       // [T+1,B,hp]: slot t is the state before frame t (reverse: slot t + 1)
+  float* gates;  // [T,B,4,hp]: pre-activations, then gates, then dz
+  float* h;      // [T+1,B,hp]: slot t is the state before frame t (reverse: slot t + 1)
   float* c;
-  float* tanh_c;  // [T,B,hp]
+  float* tanh_c;     // [T,B,hp]
   int64_t position;  // in the list of layers and directions
 };
 
@@ -59,9 +59,9 @@ struct Layer {
   int64_t index, input;  // width of the input
   const float* in;       // [T,B,input]; layer 0: x
   int64_t in_stride;
-  float* out;            // [T,B,width]; the last layer's is y
+  float* out;  // [T,B,width]; the last layer's is y
   int64_t out_stride;
-  float* scale;          // [T,B,width]: dropout on the way to the next layer, or null
+  float* scale;  // [T,B,width]: dropout on the way to the next layer, or null
 };
 
 struct Lanes {
@@ -206,7 +206,7 @@ struct LayerBackward {
   Layer* layer;
   const float* dy;  // [T,B,width]
   int64_t dy_stride;
-  float* dx;        // [T,B,input], or null
+  float* dx;  // [T,B,input], or null
   int64_t dx_stride;
   float *packed_ih, *packed_hh;  // [direction][replica]
 };
@@ -364,8 +364,8 @@ void plan_lstm(Plan& plan, const Call& call) {
   map_gates(s->rows, s->hidden, s->hp);
   map_rows(s->columns, s->hidden, s->hp);
   s->layer = static_cast<Layer*>(plan.allocate(s->layers * static_cast<int64_t>(sizeof(Layer))));
-  s->direction = static_cast<Direction*>(
-      plan.allocate(s->layers * s->directions * static_cast<int64_t>(sizeof(Direction))));
+  s->direction =
+      static_cast<Direction*>(plan.allocate(s->layers * s->directions * static_cast<int64_t>(sizeof(Direction))));
   s->blocks = lane_blocks(s->lanes, control.replicas * s->directions, plan.threads);
   plan_layers(plan, call, s);
 
@@ -429,7 +429,7 @@ void plan_lstm_backward(Plan& plan, const Call& call) {
                  : Tensor{};
     };
     const WeightGradient product = {4 * s->hidden, 0, s->columns, d.gates, rows * k, k, nullptr, 0, 0, {}, {}, 0,
-                                    nullptr, 0, 0, 0, nullptr};
+                                    nullptr,       0, 0,          0,       nullptr};
     WeightGradient* g = gradients + 3 * i;
     g[0] = g[1] = g[2] = product;
     g[0].n = g[0].ldb = layer.input;

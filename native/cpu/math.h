@@ -35,9 +35,7 @@ CIRCUMPLEX_INLINE V exp_bounded(V x) {
 
 CIRCUMPLEX_INLINE V bounded(V x, float limit) { return max(set1(-limit), min(set1(limit), x)); }
 
-CIRCUMPLEX_INLINE V sigmoid(V x) {
-  return set1(1.f) / (set1(1.f) + exp_bounded(zero() - bounded(x, 87.f)));
-}
+CIRCUMPLEX_INLINE V sigmoid(V x) { return set1(1.f) / (set1(1.f) + exp_bounded(zero() - bounded(x, 87.f))); }
 
 // tanh(x) = m / (m + 2) with m = exp(2x) - 1; by sign and magnitude, so that it is exactly odd.
 CIRCUMPLEX_INLINE V tanh(V x) {

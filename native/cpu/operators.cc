@@ -3,15 +3,15 @@
 #include "core/plan.h"
 
 // A name and its plan function.
-#define CIRCUMPLEX_OPERATORS(OP)                                                                                \
-  OP(gather) OP(scatter) OP(any_valid) OP(concat) OP(concat_backward)                                          \
-  OP(linear) OP(linear_backward) OP(dropout) OP(dropout_backward)                                              \
-  OP(lstm) OP(lstm_backward) OP(attentive_lstm) OP(attentive_lstm_backward)                                    \
-  OP(dimension_fusion) OP(dimension_fusion_backward) OP(stream_mix) OP(stream_mix_backward)                    \
-  OP(mse) OP(mse_backward) OP(ccc) OP(ccc_backward) OP(adam) OP(clip)                                          \
-  OP(fill) OP(accumulate) OP(add) OP(add_backward) OP(mul) OP(mul_backward)                                    \
-  OP(exp) OP(exp_backward) OP(tanh) OP(tanh_backward) OP(sigmoid) OP(sigmoid_backward)                         \
+// clang-format off
+#define CIRCUMPLEX_OPERATORS(OP) \
+  OP(gather) OP(scatter) OP(any_valid) OP(concat) OP(concat_backward) OP(linear) OP(linear_backward) OP(dropout) \
+  OP(dropout_backward) OP(lstm) OP(lstm_backward) OP(attentive_lstm) OP(attentive_lstm_backward) \
+  OP(dimension_fusion) OP(dimension_fusion_backward) OP(stream_mix) OP(stream_mix_backward) OP(mse) \
+  OP(mse_backward) OP(ccc) OP(ccc_backward) OP(adam) OP(clip) OP(fill) OP(accumulate) OP(add) OP(add_backward) \
+  OP(mul) OP(mul_backward) OP(exp) OP(exp_backward) OP(tanh) OP(tanh_backward) OP(sigmoid) OP(sigmoid_backward) \
   OP(softmax) OP(softmax_backward) OP(sum) OP(sum_backward) OP(mean) OP(mean_backward)
+// clang-format on
 
 namespace circumplex::CIRCUMPLEX_ISA {
 
@@ -24,7 +24,7 @@ const Operator operators[] = {
 #define ENTRY(name) {#name, plan_##name},
     CIRCUMPLEX_OPERATORS(ENTRY)
 #undef ENTRY
-    {nullptr, nullptr},
+        {nullptr, nullptr},
 };
 
 }  // namespace circumplex::CIRCUMPLEX_ISA

@@ -120,7 +120,7 @@ CIRCUMPLEX_INLINE V set1(float a) { return {_mm256_set1_ps(a), _mm256_set1_ps(a)
   CIRCUMPLEX_INLINE V name arguments { return {low_half, high_half}; }
 CIRCUMPLEX_BOTH(operator+, (V a, V b), a.low + b.low, a.high + b.high)
 CIRCUMPLEX_BOTH(operator-, (V a, V b), a.low - b.low, a.high - b.high)
-CIRCUMPLEX_BOTH(operator*, (V a, V b), a.low * b.low, a.high * b.high)
+CIRCUMPLEX_BOTH(operator*, (V a, V b), a.low* b.low, a.high* b.high)
 CIRCUMPLEX_BOTH(operator/, (V a, V b), a.low / b.low, a.high / b.high)
 CIRCUMPLEX_BOTH(fma, (V a, V b, V c), _mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high))
 CIRCUMPLEX_BOTH(fnma, (V a, V b, V c), _mm256_fnmadd_ps(a.low, b.low, c.low), _mm256_fnmadd_ps(a.high, b.high, c.high))
@@ -132,7 +132,8 @@ CIRCUMPLEX_INLINE __m256 power2_half(__m256 n) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
 }
 CIRCUMPLEX_BOTH(power2, (V n), power2_half(n.low), power2_half(n.high))
-CIRCUMPLEX_BOTH(abs, (V a), _mm256_andnot_ps(_mm256_set1_ps(-0.f), a.low), _mm256_andnot_ps(_mm256_set1_ps(-0.f), a.high))
+CIRCUMPLEX_BOTH(abs, (V a), _mm256_andnot_ps(_mm256_set1_ps(-0.f), a.low),
+                _mm256_andnot_ps(_mm256_set1_ps(-0.f), a.high))
 CIRCUMPLEX_BOTH(copy_sign, (V m, V s), _mm256_or_ps(m.low, _mm256_and_ps(s.low, _mm256_set1_ps(-0.f))),
                 _mm256_or_ps(m.high, _mm256_and_ps(s.high, _mm256_set1_ps(-0.f))))
 #undef CIRCUMPLEX_BOTH

@@ -39,8 +39,7 @@ void spread(void* self, int64_t task, Worker&) {
   const Block block = block_of(s.rows, task);
   const int64_t width = s.rows.width;
   const double count = s.mean ? valid_values(s) : 1;
-  const float value =
-      count > 0 ? static_cast<float>(static_cast<double>(s.dy.f32(block.replica)[0]) / count) : 0.f;
+  const float value = count > 0 ? static_cast<float>(static_cast<double>(s.dy.f32(block.replica)[0]) / count) : 0.f;
   float* dx = s.dx.f32(block.replica);
   for (int64_t row = block.first; row < block.last; row++) {
     const float here = valid_row(*s.rows.control, row) ? value : 0.f;

@@ -1,6 +1,6 @@
 #pragma once
-// The gradient of a weight: a sum over all frames of the chunk. Rows (frames x lanes) go by slabs of 2048, whose partial
-// sums are added by a fixed tree: the bits depend on the number of rows alone, never on threads.
+// The gradient of a weight: a sum over all frames of the chunk. Rows (frames x lanes) go by slabs of 2048, whose
+// partial sums are added by a fixed tree: the bits depend on the number of rows alone, never on threads.
 
 #include "core/plan.h"
 #include "cpu/gemm.h"
@@ -10,22 +10,23 @@ namespace circumplex::CIRCUMPLEX_ISA {
 constexpr int64_t kSlab = 2048;
 
 struct WeightGradient {
-  int64_t m, n;              // of the gradient
-  const int32_t* columns;    // row of the gradient -> column of a; null: the same
-  const float* a;            // [rows, lda], a_stride from replica to replica
+  int64_t m, n;            // of the gradient
+  const int32_t* columns;  // row of the gradient -> column of a; null: the same
+  const float* a;          // [rows, lda], a_stride from replica to replica
   int64_t a_stride, lda;
-  const float* b;            // [rows, ldb]; null: ones, for a bias (n = 1)
+  const float* b;  // [rows, ldb]; null: ones, for a bias (n = 1)
   int64_t b_stride, ldb;
-  Tensor out;                // [m, n]
-  Tensor twin;               // receives the same values (the second bias of an LSTM), or data = null
-  int64_t halo;              // frames beyond the chunk that carry gradient too
+  Tensor out;    // [m, n]
+  Tensor twin;   // receives the same values (the second bias of an LSTM), or data = null
+  int64_t halo;  // frames beyond the chunk that carry gradient too
   // Filled by plan_weight_gradients.
   const Control* control;
   int64_t slabs, blocks, block_columns;
   float* partial;
 };
 
-// Adds the products to the round after the plan's last, and, where there is more than one slab, a round that adds them up.
+// Adds the products to the round after the plan's last, and, where there is more than one slab, a round that adds them
+// up.
 void plan_weight_gradients(Plan& plan, WeightGradient* gradients, int64_t count, int64_t frames);
 
 }  // namespace circumplex::CIRCUMPLEX_ISA

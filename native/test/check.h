@@ -7,15 +7,15 @@ namespace circumplex::test {
 
 inline int failures = 0;
 
-#define CHECK(condition, ...)                                            \
-  do {                                                                   \
-    if (!(condition)) {                                                  \
-      if (++circumplex::test::failures <= 40) {                          \
-        std::printf("%s:%d: %s: ", __FILE__, __LINE__, #condition);      \
-        std::printf(__VA_ARGS__);                                        \
-        std::printf("\n");                                               \
-      }                                                                  \
-    }                                                                    \
+#define CHECK(condition, ...)                                       \
+  do {                                                              \
+    if (!(condition)) {                                             \
+      if (++circumplex::test::failures <= 40) {                     \
+        std::printf("%s:%d: %s: ", __FILE__, __LINE__, #condition); \
+        std::printf(__VA_ARGS__);                                   \
+        std::printf("\n");                                          \
+      }                                                             \
+    }                                                               \
   } while (0)
 
 }  // namespace circumplex::test

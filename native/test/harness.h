@@ -130,8 +130,10 @@ struct Case {
     for (int64_t lane = 0; lane < lanes; lane++) lengths.push_back(2 * chunk);
     for (int64_t lane = 0; lane < lanes; lane++) row(lane, 0, chunk);
     for (int64_t lane = 0; lane < lanes; lane++) {
-      if (lanes > 2 && lane == 1) row(-1, 0, 0);
-      else row(lane, chunk, lane == 0 ? (chunk + 1) / 2 : chunk - (chunk > 1 ? 1 : 0));
+      if (lanes > 2 && lane == 1)
+        row(-1, 0, 0);
+      else
+        row(lane, chunk, lane == 0 ? (chunk + 1) / 2 : chunk - (chunk > 1 ? 1 : 0));
     }
   }
   void row(int64_t sequence, int64_t start, int64_t length) {
@@ -148,19 +150,31 @@ inline size_t width_of(Type type) { return type == Type::f64 ? 8 : type == Type:
 
 inline void write_value(Type type, void* to, size_t i, double value) {
   switch (type) {
-    case Type::f32: static_cast<float*>(to)[i] = static_cast<float>(value); break;
-    case Type::f64: static_cast<double*>(to)[i] = value; break;
-    case Type::i32: static_cast<int32_t*>(to)[i] = static_cast<int32_t>(value); break;
-    case Type::u8: static_cast<uint8_t*>(to)[i] = static_cast<uint8_t>(value); break;
+    case Type::f32:
+      static_cast<float*>(to)[i] = static_cast<float>(value);
+      break;
+    case Type::f64:
+      static_cast<double*>(to)[i] = value;
+      break;
+    case Type::i32:
+      static_cast<int32_t*>(to)[i] = static_cast<int32_t>(value);
+      break;
+    case Type::u8:
+      static_cast<uint8_t*>(to)[i] = static_cast<uint8_t>(value);
+      break;
   }
 }
 
 inline double read_value(Type type, const void* from, size_t i) {
   switch (type) {
-    case Type::f32: return static_cast<const float*>(from)[i];
-    case Type::f64: return static_cast<const double*>(from)[i];
-    case Type::i32: return static_cast<const int32_t*>(from)[i];
-    case Type::u8: return static_cast<const uint8_t*>(from)[i];
+    case Type::f32:
+      return static_cast<const float*>(from)[i];
+    case Type::f64:
+      return static_cast<const double*>(from)[i];
+    case Type::i32:
+      return static_cast<const int32_t*>(from)[i];
+    case Type::u8:
+      return static_cast<const uint8_t*>(from)[i];
   }
   return 0;
 }
@@ -217,7 +231,8 @@ inline Result run_case(const Case& c, const std::string& isa, int threads, int64
 
   Program program(device(isa, threads), description);
   const std::atomic<bool> stop{false};
-  program.run(c.schedule, settings, &data, stop, [](int64_t) {}, 0, program.calls());
+  program.run(
+      c.schedule, settings, &data, stop, [](int64_t) {}, 0, program.calls());
 
   Result result;
   for (size_t b = 0; b < c.buffers.size(); b++) {
@@ -305,7 +320,7 @@ inline void compare(const Case& c, const std::string& isa, const Result& result,
       size_t bad = 0, at = 0;
       for (size_t i = 0; i < expected[b][r].size(); i++) {
         const double want = expected[b][r][i], got = read_value(type, result[b][r].data(), i);
-        const bool fits = std::isnan(want) ? std::isnan(got)
+        const bool fits = std::isnan(want)   ? std::isnan(got)
                           : std::isinf(want) ? got == want
                                              : std::abs(got - want) <= c.atol + c.rtol * std::abs(want);
         if (!fits && bad++ == 0) at = i;

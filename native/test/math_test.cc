@@ -25,15 +25,14 @@ std::vector<float> apply(const std::string& isa, const char* name, const std::ve
   for (size_t at = 0; at < x.size(); at += size_t(block)) {
     const size_t count = std::min(size_t(block), x.size() - at);
     std::memcpy(program.buffer(0).f32(), x.data() + at, count * sizeof(float));
-    program.run(schedule, {{0.f}, {1}, {0}}, nullptr, stop, [](int64_t) {}, 0, 1);
+    program.run(
+        schedule, {{0.f}, {1}, {0}}, nullptr, stop, [](int64_t) {}, 0, 1);
     std::memcpy(y.data() + at, program.buffer(1).f32(), count * sizeof(float));
   }
   return y;
 }
 
-double unit_in_last_place(double value) {
-  return std::ldexp(1.0, std::max(std::ilogb(value), -126) - 23);
-}
+double unit_in_last_place(double value) { return std::ldexp(1.0, std::max(std::ilogb(value), -126) - 23); }
 
 struct Function {
   const char* name;
@@ -80,10 +79,10 @@ void edges(const std::string& isa) {
     float x, y;
   };
   const Edge table[] = {
-      {"exp", 0, 1},        {"exp", -0.f, 1},       {"exp", 88.73f, inf},  {"exp", 1e30f, inf}, {"exp", inf, inf},
-      {"exp", -103.1f, 0},  {"exp", -1e30f, 0},     {"exp", -inf, 0},      {"exp", nan, nan},   {"sigmoid", 0, 0.5f},
-      {"sigmoid", 100, 1},  {"sigmoid", inf, 1},    {"sigmoid", nan, nan}, {"tanh", 0, 0},      {"tanh", 50, 1},
-      {"tanh", -50, -1},    {"tanh", inf, 1},       {"tanh", -inf, -1},    {"tanh", nan, nan},
+      {"exp", 0, 1},       {"exp", -0.f, 1},    {"exp", 88.73f, inf},  {"exp", 1e30f, inf}, {"exp", inf, inf},
+      {"exp", -103.1f, 0}, {"exp", -1e30f, 0},  {"exp", -inf, 0},      {"exp", nan, nan},   {"sigmoid", 0, 0.5f},
+      {"sigmoid", 100, 1}, {"sigmoid", inf, 1}, {"sigmoid", nan, nan}, {"tanh", 0, 0},      {"tanh", 50, 1},
+      {"tanh", -50, -1},   {"tanh", inf, 1},    {"tanh", -inf, -1},    {"tanh", nan, nan},
   };
   for (const Edge& e : table) {
     const float y = apply(isa, e.name, {e.x})[0];

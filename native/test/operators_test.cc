@@ -92,8 +92,9 @@ void gather(int64_t width, int64_t left, int64_t right, bool masked, bool replic
         v[valid][static_cast<size_t>(row)] = present;
       }
       for (int64_t i = 0; i < width; i++) {
-        v[values][static_cast<size_t>(row * width + i)] =
-            present ? data[from + static_cast<size_t>(i)] : masked ? 0 : kNan;
+        v[values][static_cast<size_t>(row * width + i)] = present  ? data[from + static_cast<size_t>(i)]
+                                                          : masked ? 0
+                                                                   : kNan;
       }
     }
   };
@@ -235,8 +236,8 @@ struct FusionShape {
 
 void fusion(const FusionShape& s) {
   Case c;
-  c.name = label("dimension_fusion",
-                 {s.lanes, s.chunk, s.context, s.streams, s.outputs, s.attentive, s.bias, s.masked});
+  c.name =
+      label("dimension_fusion", {s.lanes, s.chunk, s.context, s.streams, s.outputs, s.attentive, s.bias, s.masked});
   c.lanes = s.lanes;
   c.chunk = s.chunk;
   c.replicas = s.chunk > 100 ? 1 : 2;
@@ -411,9 +412,8 @@ void mse(int64_t lanes, int64_t chunk, int64_t outputs, double missing) {
     v[sums] = {errors, count};
     v[totals] = {v[totals][0] + errors, v[totals][1] + count};
     for (int64_t at = 0; at < v.rows() * outputs; at++) {
-      v[dy][size_t(at)] = labelled(at / outputs, size_t(at))
-                              ? 0.75 * 2 * (v[y][size_t(at)] - v[target][size_t(at)]) / count
-                              : 0;
+      v[dy][size_t(at)] =
+          labelled(at / outputs, size_t(at)) ? 0.75 * 2 * (v[y][size_t(at)] - v[target][size_t(at)]) / count : 0;
     }
   };
   verify(c);
@@ -457,16 +457,18 @@ void ccc(int64_t lanes, int64_t chunk, int64_t outputs, bool by_lane) {
         cov += (a[i] - ma) * (b[i] - mb) / n;
       }
       const bool used = n >= 2 && *std::max_element(b.begin(), b.end()) > *std::min_element(b.begin(), b.end());
-      const double values[8] = {n, ma, mb, va, vb, cov, used ? 2 * cov / (va + vb + (ma - mb) * (ma - mb)) : 0.0,
-                                used ? 1.0 : 0.0};
+      const double values[8] = {
+          n, ma, mb, va, vb, cov, used ? 2 * cov / (va + vb + (ma - mb) * (ma - mb)) : 0.0, used ? 1.0 : 0.0};
       std::copy(values, values + 8, s);
     };
     double loss = 0, used = 0, left_out = 0;
     for (int64_t t = 0; t < groups * outputs; t++) {
       double* s = &v[statistics][size_t(8 * t)];
       term(t / outputs, t % outputs, s);
-      if (s[7] != 0) loss += 1 - s[6], used += 1;
-      else left_out += s[0] > 0;
+      if (s[7] != 0)
+        loss += 1 - s[6], used += 1;
+      else
+        left_out += s[0] > 0;
     }
     v[sums] = {loss, used};
     v[totals] = {v[totals][0] + loss, v[totals][1] + used, v[totals][2] + left_out};
@@ -614,8 +616,10 @@ void combine(const char* name, int64_t chunk, int64_t width, bool row) {
   const int64_t a = c.input(shape), b = c.input(other), y = c.output(shape);
   const int64_t dy = c.input(shape), da = c.output(shape), db = c.output(other);
   c.call(name, {a, b}, {y});
-  if (product) c.call("mul_backward", {a, b, dy}, {da, db});
-  else c.call("add_backward", {dy}, {da, db});
+  if (product)
+    c.call("mul_backward", {a, b, dy}, {da, db});
+  else
+    c.call("add_backward", {dy}, {da, db});
   c.atol = 1e-6 * chunk;
   c.reference = [=](World& v) {
     if (row) std::fill(v[db].begin(), v[db].end(), 0);
@@ -810,8 +814,8 @@ void all() {
   dropout(9, 0, 0, 0);
   dropout(9, 0, 0, 0.999);
   const FusionShape fusions[] = {
-      {3, 5, 7, 3, 2, true, false, true},   {1, 1, 1, 1, 1, true, true, false}, {3, 40, 33, 2, 2, true, true, true},
-      {3, 5, 3, 4, 7, true, false, false},  {3, 5, 1, 3, 2, false, true, true}, {3, 5, 1, 3, 1, false, false, true},
+      {3, 5, 7, 3, 2, true, false, true},   {1, 1, 1, 1, 1, true, true, false},  {3, 40, 33, 2, 2, true, true, true},
+      {3, 5, 3, 4, 7, true, false, false},  {3, 5, 1, 3, 2, false, true, true},  {3, 5, 1, 3, 1, false, false, true},
       {3, 5, 1, 2, 2, false, false, false}, {3, 700, 3, 2, 1, true, true, true},
   };
   for (const FusionShape& shape : fusions) fusion(shape);

@@ -56,7 +56,8 @@ Builder build(const Shape& s, int64_t replicas) {
   const int64_t dx = b.add({left + s.chunk + right, s.lanes, s.input}, true, false);
   CallDescription forward, backward;
   if (s.window) {
-    const int64_t score = b.add({s.hidden, s.input}, true, true), attention = b.add({s.chunk, s.lanes, s.window}, true, false);
+    const int64_t score = b.add({s.hidden, s.input}, true, true),
+                  attention = b.add({s.chunk, s.lanes, s.window}, true, false);
     const int64_t dscore = b.add({s.hidden, s.input}, true, false);
     forward = {"attentive_lstm", {x, -1, score}, {y, memory, attention}, {}};
     backward = {"attentive_lstm_backward", {x, dy}, {dx, dscore}, {}};
@@ -67,17 +68,23 @@ Builder build(const Shape& s, int64_t replicas) {
   for (int64_t l = 0; l < s.layers; l++) {
     for (int64_t d = 0; d < directions; d++) {
       const int64_t in = l ? width : s.input;
-      for (const auto& dims : {std::vector<int64_t>{4 * s.hidden, in}, {4 * s.hidden, s.hidden}, {4 * s.hidden}, {4 * s.hidden}}) {
+      for (const auto& dims :
+           {std::vector<int64_t>{4 * s.hidden, in}, {4 * s.hidden, s.hidden}, {4 * s.hidden}, {4 * s.hidden}}) {
         forward.inputs.push_back(b.add(dims, true, true));
         backward.outputs.push_back(b.add(dims, true, false));
       }
     }
   }
   const auto set = [](double value) { return std::vector<double>{value}; };
-  forward.attributes = {{"hidden", set(static_cast<double>(s.hidden))}, {"layers", set(static_cast<double>(s.layers))},
-                        {"bidirectional", set(s.bidirectional)}, {"dropout", set(0.3)}, {"site", set(5)},
-                        {"slot", set(0)}, {"left", set(static_cast<double>(left))},
-                        {"right", set(static_cast<double>(right))}, {"attention", set(0)}};
+  forward.attributes = {{"hidden", set(static_cast<double>(s.hidden))},
+                        {"layers", set(static_cast<double>(s.layers))},
+                        {"bidirectional", set(s.bidirectional)},
+                        {"dropout", set(0.3)},
+                        {"site", set(5)},
+                        {"slot", set(0)},
+                        {"left", set(static_cast<double>(left))},
+                        {"right", set(static_cast<double>(right))},
+                        {"attention", set(0)}};
   backward.attributes = {{"slot", set(0)}};
   b.description.calls = {forward, backward};
   return b;
@@ -88,7 +95,8 @@ std::vector<std::vector<float>> run(const Shape& s, int64_t replicas, const std:
   const Builder b = build(s, replicas);
   Program program(std::make_shared<Device>(threads, isa), b.description);
   for (size_t i = 0; i < b.fills.size(); i++) {
-    if (!b.fills[i].empty()) std::memcpy(program.buffer(static_cast<int64_t>(i)).data, b.fills[i].data(), 4 * b.fills[i].size());
+    if (!b.fills[i].empty())
+      std::memcpy(program.buffer(static_cast<int64_t>(i)).data, b.fills[i].data(), 4 * b.fills[i].size());
   }
   std::vector<int32_t> schedule;
   const int32_t chunk = static_cast<int32_t>(s.chunk);
@@ -104,7 +112,8 @@ std::vector<std::vector<float>> run(const Shape& s, int64_t replicas, const std:
   settings.seed = {3, 4, 5};
   settings.seed.resize(static_cast<size_t>(replicas));
   const std::atomic<bool> stop{false};
-  program.run(schedule, settings, nullptr, stop, [](int64_t) {}, 0, program.calls());
+  program.run(
+      schedule, settings, nullptr, stop, [](int64_t) {}, 0, program.calls());
   std::vector<std::vector<float>> result;
   for (int64_t i = 0; i < program.buffers(); i++) {
     const Tensor& t = program.buffer(i);
@@ -124,8 +133,9 @@ bool same(const std::vector<std::vector<float>>& a, const std::vector<std::vecto
 
 int main() {
   const Shape shapes[] = {
-      {9, 20, 12, 32, 2, 0, false}, {5, 7, 33, 7, 3, 0, true},    {1, 1, 1, 1, 1, 0, false},   {13, 11, 40, 65, 2, 0, false},
-      {9, 20, 12, 32, 2, 13, false}, {4, 6, 50, 33, 1, 4, false}, {25, 9, 17, 24, 2, 3, false},
+      {9, 20, 12, 32, 2, 0, false},  {5, 7, 33, 7, 3, 0, true},     {1, 1, 1, 1, 1, 0, false},
+      {13, 11, 40, 65, 2, 0, false}, {9, 20, 12, 32, 2, 13, false}, {4, 6, 50, 33, 1, 4, false},
+      {25, 9, 17, 24, 2, 3, false},
   };
   for (const Shape& s : shapes) {
     std::map<std::string, std::vector<std::vector<float>>> results;
@@ -136,7 +146,8 @@ int main() {
       }
       results[set.name] = run(s, 1, set.name, 1);
       for (int threads : {2, 3}) {
-        CHECK(same(results[set.name], run(s, 1, set.name, threads)), "%s: %d threads give other bits", set.name, threads);
+        CHECK(same(results[set.name], run(s, 1, set.name, threads)), "%s: %d threads give other bits", set.name,
+              threads);
       }
     }
     for (const char* other : {"avx512", "wide"}) {

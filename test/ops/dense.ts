@@ -22,7 +22,7 @@ export const oddChunks: Record<string, Chunk> = {
   'no lane has a frame': { time: 6, lanes: 2, lengths: [0, 0] },
   'every lane shorter than the chunk': { time: 9, lanes: 3, lengths: [5, 1, 4] },
   'more rows than a block': { time: 40, lanes: 5, lengths: [40, 39, 1, 0, 20] },
-  'more rows than a slab': { time: 300, lanes: 8, lengths: [300, 300, 1, 299, 0, 150, 300, 300] },
+  'more rows than two slabs': { time: 600, lanes: 8, lengths: [600, 600, 1, 599, 0, 150, 600, 600] },
 };
 
 export const sizes = [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33];
