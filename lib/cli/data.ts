@@ -66,7 +66,9 @@ function convertCommand(io: Io): Command {
     .argument('<LAYOUT>', Object.keys(CONVERTERS).join(' (AVEC 2016) or '), oneOf(...Object.keys(CONVERTERS)))
     .argument('<SOURCE>', 'folder as it is distributed')
     .addOption(outOption())
-    .addOption(option('--modalities <list>', 'which, in this order (default: recola all; studyforrest audio,video)', names))
+    .addOption(
+      option('--modalities <list>', 'which, in this order (default: recola all; studyforrest audio,video)', names),
+    )
     .addOption(JSON_OPTION())
     .action(async (layout: string, source: string, { out, modalities, json }: ConvertFlags) => {
       const convert = CONVERTERS[layout] as (typeof CONVERTERS)[string];
@@ -108,17 +110,24 @@ function synthesizeCommand(io: Io): Command {
     .addOption(option('--raters <n>', 'whose mean is the gold standard', whole(1)))
     .addOption(option('--rater-noise <sd>', "each rater's own deviation", atLeast0))
     .addOption(option('--sizes <list>', 'features of a view (default: audio=16,video=24)', byName(whole(1))))
-    .addOption(option('--noise <list>', 'standard deviation of white noise on the features: audio=1,video=2', byName(atLeast0)))
+    .addOption(
+      option('--noise <list>', 'standard deviation of white noise on the features: audio=1,video=2', byName(atLeast0)),
+    )
     .addOption(option('--exclusive', 'never are both views reliable (kinds demo and reliability)'))
     .addOption(option('--cueless', 'no feature shows the reliability (kinds demo and reliability)'))
     .addOption(JSON_OPTION());
   const counts = { train: 8, selection: 0, dev: 4, test: 2 };
   for (const [partition, count] of Object.entries(counts)) {
-    command.addOption(option(`--${partition} <n>`, `sequences in partition ${partition} (default: ${count})`, whole(0)));
+    command.addOption(
+      option(`--${partition} <n>`, `sequences in partition ${partition} (default: ${count})`, whole(0)),
+    );
   }
   return command.action(async ({ out, json, train, selection, dev, test, sizes, noise, ...rest }: SynthesizeFlags) => {
     const sequences = defined({ train, selection, dev, test });
-    const views = { ...(sizes ? { sizes: ofViews('sizes', sizes) } : {}), ...(noise ? { noise: ofViews('noise', noise) } : {}) };
+    const views = {
+      ...(sizes ? { sizes: ofViews('sizes', sizes) } : {}),
+      ...(noise ? { noise: ofViews('noise', noise) } : {}),
+    };
     await writeDirectory(io, synthesize({ ...rest, sequences, ...views }), out, json);
   });
 }
@@ -159,11 +168,15 @@ async function writeDirectory(io: Io, dataset: Dataset, out: string, json: boole
 
 function withModalities(dataset: Dataset, wanted: string[] | undefined): Dataset {
   if (!wanted) return dataset;
-  const pick = <T>(from: Record<string, T>) => Object.fromEntries(wanted.map((modality) => [modality, from[modality] as T]));
+  const pick = <T>(from: Record<string, T>) =>
+    Object.fromEntries(wanted.map((modality) => [modality, from[modality] as T]));
   const absent = wanted.find((modality) => !Object.hasOwn(dataset.modalities, modality));
   if (absent !== undefined) {
     const there = Object.keys(dataset.modalities).join(', ');
-    throw new CircumplexError('ERR_CONFIG', `--modalities: ${dataset.name} has no modality '${absent}'; it has ${there}`);
+    throw new CircumplexError(
+      'ERR_CONFIG',
+      `--modalities: ${dataset.name} has no modality '${absent}'; it has ${there}`,
+    );
   }
   const sequences = dataset.sequences.map((s) => ({ ...s, features: pick(s.features) }));
   return { ...dataset, modalities: pick(dataset.modalities), sequences };
@@ -184,7 +197,9 @@ async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new CircumplexError('ERR_CHECKPOINT', `${path} is not valid JSON (${(error as Error).message})`, { cause: error });
+    throw new CircumplexError('ERR_CHECKPOINT', `${path} is not valid JSON (${(error as Error).message})`, {
+      cause: error,
+    });
   }
 }
 
@@ -195,7 +210,12 @@ function inspectionTables(inspection: Inspection): Table[] {
     {
       title: `${name}: ${inspection.sequences} sequences of ${sessions} sessions at ${rate} Hz, ${seconds.toFixed(1)} s`,
       note: '',
-      columns: [{ name: 'partition' }, { name: 'sequences', digits: 0 }, { name: 'frames', digits: 0 }, { name: 'seconds', digits: 1 }],
+      columns: [
+        { name: 'partition' },
+        { name: 'sequences', digits: 0 },
+        { name: 'frames', digits: 0 },
+        { name: 'seconds', digits: 1 },
+      ],
       rows: PARTITIONS.map((partition) => {
         const own = partitions[partition];
         return [partition, own.sequences, own.frames, own.seconds];

@@ -213,4 +213,3 @@ async function openFolder(out: string): Promise<void> {
     throw new CircumplexError('ERR_FILE', `cannot write to ${out}: ${(error as Error).message}`, { cause: error });
   }
 }
-

@@ -54,8 +54,14 @@ async function courses(data: SyntheticDataset, { predictions }: Condition): Prom
   const streams = Object.keys(data.modalities);
   const figures: ReportFigure[] = [];
   for (const [d, target] of targets.entries()) {
-    const of = (source: Float64Array) => Float64Array.from({ length }, (_, t) => source[t * targets.length + d] as number);
-    const course = { target, time: Float64Array.from({ length }, (_, t) => t / rate), gold: of(gold), prediction: of(values) };
+    const of = (source: Float64Array) =>
+      Float64Array.from({ length }, (_, t) => source[t * targets.length + d] as number);
+    const course = {
+      target,
+      time: Float64Array.from({ length }, (_, t) => t / rate),
+      gold: of(gold),
+      prediction: of(values),
+    };
     const share = (weights: ArrayLike<number>) =>
       Object.fromEntries(
         streams.map((name, s) => {
@@ -65,7 +71,11 @@ async function courses(data: SyntheticDataset, { predictions }: Condition): Prom
         }),
       );
     const title = `${sequence}, ${target}`;
-    const given = await timeCourse({ ...course, title: `${title}: given weights`, weights: share(traces?.fusion as Float32Array) });
+    const given = await timeCourse({
+      ...course,
+      title: `${title}: given weights`,
+      weights: share(traces?.fusion as Float32Array),
+    });
     const due = await timeCourse({ ...course, title: `${title}: whom to trust`, weights: share(truth) });
     figures.push({ svg: given, caption: `${title}: the weights that attention gave.` });
     figures.push({ svg: due, caption: `${title}: the truth; where both views can be trusted, each has half.` });

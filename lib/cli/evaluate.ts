@@ -43,7 +43,10 @@ async function evaluate(io: Io, path: string, directory: string, flags: Evaluate
   if (scored.length === 0) {
     throw new CircumplexError('ERR_DATA', `${data.name}: no sequence of partition ${partition} has a gold standard`);
   }
-  const warnings = leaks(checkpoint, scored.map((s) => s.id));
+  const warnings = leaks(
+    checkpoint,
+    scored.map((s) => s.id),
+  );
   if (scored.length < sequences.length) {
     warnings.push(`${sequences.length - scored.length} sequences without gold standard are left out`);
   }
@@ -51,5 +54,10 @@ async function evaluate(io: Io, path: string, directory: string, flags: Evaluate
   for (const line of warnings) warn(io, line);
   const title = `${path} on ${data.name}, partition ${partition}`;
   const document = { checkpoint: path, dataset: data.name, partition, convention, scores, warnings };
-  printResult(io, json, document, [scoreTable(title, scores), sequenceTable('Sequences', scores)].map(toText).join('\n'));
+  printResult(
+    io,
+    json,
+    document,
+    [scoreTable(title, scores), sequenceTable('Sequences', scores)].map(toText).join('\n'),
+  );
 }

@@ -68,9 +68,8 @@ export function perName<T>(parse: Parse<T>, separator = ','): Parse<Record<strin
 /** As {@link perName}, without a value for all. */
 export function byName<T>(parse: Parse<T>, separator = ','): Parse<Record<string, T>> {
   return (text) => {
-    const values = perName(parse, separator)(text);
-    if (Object.hasOwn(values, ALL)) refuse('Each value needs a name: name=value.');
-    return values;
+    if (text.split(separator).some((part) => !part.includes('='))) refuse('Each value needs a name: name=value.');
+    return perName(parse, separator)(text);
   };
 }
 

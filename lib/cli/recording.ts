@@ -24,7 +24,9 @@ export async function readRecording(sources: readonly string[], checkpoint: Chec
     const file = { path: paths[modality] as string, label: modality, rate };
     features[modality] = await readFeatures(file, length, (extents[modality] as Extent).columns);
   }
-  const modalities = Object.fromEntries(inputs.map((modality) => [modality, { size: extents[modality]?.columns as number }]));
+  const modalities = Object.fromEntries(
+    inputs.map((modality) => [modality, { size: extents[modality]?.columns as number }]),
+  );
   const recording = { id, partition: 'test' as const, session: id, length, features, targets: null };
   return { name: id, rate, targets, modalities, sequences: [recording] };
 }

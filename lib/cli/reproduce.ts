@@ -47,7 +47,9 @@ export function reproduceCommand(io: Io = standardIo): Command {
     .addOption(option('--replicas <n>', 'runs a condition', whole(1)).default(10))
     .addOption(option('--epochs <n>', "at most (default: the preset's)", whole(1)))
     .addOption(
-      option('--only <conditions>', `some of ${Object.keys(CONDITIONS).join(', ')}`, (text) => text.split(',').map(CONDITION)),
+      option('--only <conditions>', `some of ${Object.keys(CONDITIONS).join(', ')}`, (text) =>
+        text.split(',').map(CONDITION),
+      ),
     )
     .addOption(option('--seed <n>', 'run r draws from seed + r', whole(0)).default(0))
     .addOption(option('--data-seed <n>', 'folds and inner splits', whole(0)).default(0));
@@ -71,7 +73,9 @@ async function reproduce(path: string, flags: Flags, io: Io): Promise<void> {
   });
   const written = await writeReport(out, dataset, result, device);
   const tables = paperTables(result.protocols.map((protocol) => ourRuns(protocol, result.scored)));
-  const text = [...tables.map(toText), `${join(out, 'report.html')} and ${written - 1} more files are written`].join('\n');
+  const text = [...tables.map(toText), `${join(out, 'report.html')} and ${written - 1} more files are written`].join(
+    '\n',
+  );
   printResult(io, json, result, text);
 }
 

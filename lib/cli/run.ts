@@ -49,7 +49,10 @@ function program(io: Io): Command {
   ]) {
     root.addCommand(make(io));
   }
-  root.addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage. circumplex <command> --help explains a command.');
+  root.addHelpText(
+    'after',
+    '\nExit codes: 0 done, 1 failed, 2 wrong usage. circumplex <command> --help explains a command.',
+  );
   adopt(root, io);
   return root;
 }
@@ -94,5 +97,8 @@ function failureOf(error: unknown): Failure {
 }
 
 function usageMessage(text: string): string {
-  return text.trim().replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+  return text
+    .trim()
+    .replace(/^error: /, '')
+    .replace(/\s*\n\s*/g, ' ');
 }

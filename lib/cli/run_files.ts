@@ -40,7 +40,12 @@ export async function writeRun(run: Run): Promise<RunSummary> {
     });
     const report = await runReport({
       title: `${run.dataset.name}: ${describeModel(run.config.model)}${replicas.length > 1 ? `, replica ${r}` : ''}`,
-      facts: { 'data set': run.dataset.name, 'epoch kept': kept[r] as number, seed: checkpoint.seed, device: placed(run) },
+      facts: {
+        'data set': run.dataset.name,
+        'epoch kept': kept[r] as number,
+        seed: checkpoint.seed,
+        device: placed(run),
+      },
       notes: run.notes,
       parts: Object.fromEntries(Object.keys(parts).map((name) => [name, own(name)])),
       learning: [learningOf(r, lines, kept)],
@@ -158,4 +163,3 @@ function staticWindowsOf({ model, tensors }: Checkpoint): RunReport['staticWindo
   });
   return Object.fromEntries(windows);
 }
-

@@ -21,6 +21,13 @@ interface Source extends Curves {
   path: string;
 }
 
+interface Sources {
+  path: string;
+  kind: 'file' | 'folder' | 'dataset';
+  /** By sequence. */
+  curves: Map<string, Source>;
+}
+
 /** `circumplex score` */
 export function scoreCommand(io: Io = standardIo): Command {
   return new Command('score')
@@ -32,7 +39,9 @@ export function scoreCommand(io: Io = standardIo): Command {
     .argument('<GOLD>', 'a .csv file, a folder of them, or a dataset directory')
     .argument('<PREDICTIONS>', 'a .csv file, or a folder of them')
     .addOption(option('--convention <name>', conventionHelp, conventionOption).default('circumplex'))
-    .addOption(option('--targets <list>', 'what to score: arousal,valence (default: all columns of the gold standard)', names))
+    .addOption(
+      option('--targets <list>', 'what to score: arousal,valence (default: all columns of the gold standard)', names),
+    )
     .addOption(JSON_OPTION())
     .action((gold: string, predictions: string, flags: ScoreFlags) => scoreCurves(io, gold, predictions, flags));
 }
@@ -41,7 +50,7 @@ async function scoreCurves(io: Io, goldPath: string, path: string, flags: ScoreF
   const { convention, json } = flags;
   const golds = await readGold(goldPath);
   const predictions = await readAll(path);
-  const { matched, warnings } = match(golds, predictions, await isDataset(goldPath), path);
+  const { matched, warnings } = match(golds, predictions);
   const targets = flags.targets ?? (matched[0]?.gold.names as string[]);
   const pairs = matched.map(({ sequence, gold, prediction }): ScoredSequence => {
     if (conventions[convention].lengths === 'equal') checkLengths(gold, prediction);
@@ -56,29 +65,27 @@ async function scoreCurves(io: Io, goldPath: string, path: string, flags: ScoreF
 }
 
 /** Gold by sequence. Of a dataset directory, of the sequences that have any. */
-async function readGold(path: string): Promise<Map<string, Source>> {
-  if (!(await isDataset(path))) return readAll(path);
+async function readGold(path: string): Promise<Sources> {
+  if (!existsSync(join(path, 'dataset.json'))) return readAll(path);
   const { rate, targets, sequences } = await readDataset(path);
   const curves = sequences.flatMap(({ id, length, targets: values }) =>
-    values ? [[id, { path: `${path}, ${id}`, names: targets, times: instants({ rate, length }), values }] as const] : [],
+    values
+      ? [[id, { path: `${path}, ${id}`, names: targets, times: instants({ rate, length }), values }] as const]
+      : [],
   );
-  return new Map(curves);
+  return { path, kind: 'dataset', curves: new Map(curves) };
 }
 
-async function readAll(path: string): Promise<Map<string, Source>> {
+async function readAll(path: string): Promise<Sources> {
   const info = await stat(path).catch((error: Error) => {
     throw new CircumplexError('ERR_FILE', `${path} cannot be read: ${error.message}`, { cause: error });
   });
   const found = info.isDirectory() ? (await readdir(path)).filter((name) => /\.csv$/i.test(name)).sort() : null;
   if (found?.length === 0) throw new CircumplexError('ERR_FILE', `${path} holds no .csv file`);
   const files = found?.map((name) => join(path, name)) ?? [path];
-  const sources = new Map<string, Source>();
-  for (const file of files) sources.set(basename(file, extname(file)), { path: file, ...(await readCurves(file)) });
-  return sources;
-}
-
-async function isDataset(path: string): Promise<boolean> {
-  return existsSync(join(path, 'dataset.json'));
+  const curves = new Map<string, Source>();
+  for (const file of files) curves.set(basename(file, extname(file)), { path: file, ...(await readCurves(file)) });
+  return { path, kind: found ? 'folder' : 'file', curves };
 }
 
 interface Match {
@@ -88,28 +95,28 @@ interface Match {
 }
 
 /** Pairs by name; one file against one file needs none. A data set's gold may go unpredicted: few predict all of it. */
-function match(
-  golds: Map<string, Source>,
-  predictions: Map<string, Source>,
-  isPart: boolean,
-  path: string,
-): { matched: Match[]; warnings: string[] } {
-  const [gold] = golds.values();
-  const [[sequence, prediction]] = predictions as unknown as [[string, Source]];
-  if (golds.size === 1 && predictions.size === 1 && !isPart) {
-    return { matched: [{ sequence, gold: gold as Source, prediction }], warnings: [] };
+function match(gold: Sources, predicted: Sources): { matched: Match[]; warnings: string[] } {
+  const { path } = predicted;
+  const [golds, predictions] = [gold.curves, predicted.curves];
+  if (gold.kind === 'file' && predicted.kind === 'file') {
+    const [[sequence, prediction]] = predictions as unknown as [[string, Source]];
+    const [own] = golds.values() as unknown as [Source];
+    return { matched: [{ sequence, gold: own, prediction }], warnings: [] };
   }
   const unpredicted = [...golds.keys()].filter((name) => !predictions.has(name));
   const extra = [...predictions.keys()].filter((name) => !golds.has(name));
-  if (unpredicted.length > 0 && !isPart) {
+  if (unpredicted.length > 0 && gold.kind !== 'dataset') {
     throw new CircumplexError('ERR_DATA', `${path}: there is no prediction of ${unpredicted.join(', ')}`);
   }
   const matched = [...golds].flatMap(([name, own]) => {
-    const found = predictions.get(name);
-    return found ? [{ sequence: name, gold: own, prediction: found }] : [];
+    const prediction = predictions.get(name);
+    return prediction ? [{ sequence: name, gold: own, prediction }] : [];
   });
   if (matched.length === 0) {
-    throw new CircumplexError('ERR_DATA', `${path}: no prediction has the name of a gold standard: ${extra.join(', ')}`);
+    throw new CircumplexError(
+      'ERR_DATA',
+      `${path}: no prediction has the name of a gold standard: ${extra.join(', ')}`,
+    );
   }
   const warnings = extra.length > 0 ? [`there is no gold standard of ${extra.join(', ')}: left out`] : [];
   return { matched, warnings };

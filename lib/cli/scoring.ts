@@ -1,6 +1,13 @@
 import type { Dataset, Partition, Sequence } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
-import { type ConventionName, conventionNamed, conventions, type ScoredSequence, type Scores, score } from '../evaluation/index.ts';
+import {
+  type ConventionName,
+  conventionNamed,
+  conventions,
+  type ScoredSequence,
+  type Scores,
+  score,
+} from '../evaluation/index.ts';
 import type { Checkpoint } from '../models/checkpoint.ts';
 import type { Prediction } from '../models/predict.ts';
 

@@ -4,7 +4,7 @@ import { type Dataset, readDataset } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { conditionTable, type EpochLine, toText } from '../report/index.ts';
 import { runScores } from '../report/run_report.ts';
-import { crossValidate, DEFAULTS, RunDirectory, type RunConfig, train } from '../training/index.ts';
+import { crossValidate, DEFAULTS, type RunConfig, RunDirectory, train } from '../training/index.ts';
 import { type Interrupts, interrupted, listenToInterrupts } from './interrupts.ts';
 import { type Io, log, printResult, standardIo, warn } from './io.ts';
 import { deviceOf } from './options.ts';
@@ -35,7 +35,10 @@ Examples:
 
 async function freshRun(io: Io, path: string | undefined, flags: TrainFlags): Promise<void> {
   if (path === undefined) {
-    throw new CircumplexError('ERR_CONFIG', 'train: DATASET is missing; give it first, before options that take a list');
+    throw new CircumplexError(
+      'ERR_CONFIG',
+      'train: DATASET is missing; give it first, before options that take a list',
+    );
   }
   await RunDirectory.requireEmpty(flags.out);
   const data = await readDataset(path);
@@ -71,7 +74,10 @@ async function trainOne(
   await using run = await train(model, data, { ...options, signal: interrupts.signal });
   const { epochs, replicas } = run.config;
   const { train: taught, selection } = run.split;
-  log(io, `${describeModel(run.config.model)}: ${replicas} ${replicas === 1 ? 'replica' : 'replicas'} on ${placed(run)}`);
+  log(
+    io,
+    `${describeModel(run.config.model)}: ${replicas} ${replicas === 1 ? 'replica' : 'replicas'} on ${placed(run)}`,
+  );
   log(io, `${taught.length} sequences to train on, ${selection.length} that choose the epoch`);
   for (const note of run.notes) warn(io, note);
   const shown = progress(io, epochs);

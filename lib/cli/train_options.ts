@@ -61,7 +61,12 @@ const positive = real('above 0', (value) => value > 0);
 /** Options that are a training setting each, and the attribute that commander makes of the flag. */
 const SETTINGS: readonly { setting: keyof TrainingSettings; attribute: string; option: () => Option }[] = [
   setting('epochs', '--epochs <n>', 'epochs at most', whole(1)),
-  setting('patience', '--patience <n>', 'epochs without a better selection score after which a replica stops', whole(1)),
+  setting(
+    'patience',
+    '--patience <n>',
+    'epochs without a better selection score after which a replica stops',
+    whole(1),
+  ),
   setting('learningRate', '--lr <rate>', "Adam's learning rate", positive),
   setting(
     'schedule',
@@ -93,7 +98,12 @@ const SETTINGS: readonly { setting: keyof TrainingSettings; attribute: string; o
   setting('bypass', '--bypass <n>', 'first epochs in which attention feeds the centre frame, untrained', whole(0)),
   setting('clip', '--clip <norm>', 'global norm to which gradients are clipped, or none', orNone(positive)),
   setting('seed', '--seed <n>', 'of weights and dropout; replica r draws from seed + r', whole(0)),
-  setting('dataSeed', '--data-seed <n>', 'of the order of the data and of inner splits, shared by the replicas', whole(0)),
+  setting(
+    'dataSeed',
+    '--data-seed <n>',
+    'of the order of the data and of inner splits, shared by the replicas',
+    whole(0),
+  ),
   setting('replicas', '--replicas <n>', 'independent copies, trained side by side', whole(1)),
   setting(
     'selection',
@@ -108,7 +118,8 @@ const SETTINGS: readonly { setting: keyof TrainingSettings; attribute: string; o
 function setting(key: keyof TrainingSettings, flags: string, text: string, parse?: (text: string) => unknown) {
   const attribute = option(flags, '').attributeName();
   const value = DEFAULTS[key];
-  const shown = typeof value === 'object' && value !== null ? (value as { kind: string }).kind : String(value ?? 'none');
+  const shown =
+    typeof value === 'object' && value !== null ? (value as { kind: string }).kind : String(value ?? 'none');
   const described = key === 'refit' ? text : `${text} (default: ${shown})`;
   return { setting: key, attribute, option: () => option(flags, described, parse) };
 }
@@ -125,10 +136,23 @@ export function addTrainOptions(command: Command): void {
       [
         option('--out <run>', 'run directory, absent or empty').makeOptionMandatory(),
         option('--preset <name>', `published model and settings: ${Object.keys(presets).join(', ')}`, preset),
-        option('--config <file>', "a run's config.json: its model and settings; options override it, it overrides a preset"),
-        option('--cv <folds>', 'cross-validate: session (leave one session out), or a number of folds of sessions', folds),
-        option('--resume', 'go on with the run in --out, with its own options; only --epochs and --threads may be given'),
-        option('--init <checkpoint>', "start every replica from these weights; model and normaliser are the checkpoint's"),
+        option(
+          '--config <file>',
+          "a run's config.json: its model and settings; options override it, it overrides a preset",
+        ),
+        option(
+          '--cv <folds>',
+          'cross-validate: session (leave one session out), or a number of folds of sessions',
+          folds,
+        ),
+        option(
+          '--resume',
+          'go on with the run in --out, with its own options; only --epochs and --threads may be given',
+        ),
+        option(
+          '--init <checkpoint>',
+          "start every replica from these weights; model and normaliser are the checkpoint's",
+        ),
         option('--from <checkpoints...>', 'frozen nets: only the fusion is trained; give DATASET first'),
         ...deviceOptions(),
         JSON_OPTION(),
@@ -137,11 +161,23 @@ export function addTrainOptions(command: Command): void {
     [
       'Model:',
       [
-        option('--streams <list>', 'nets and what they read: audio,video,early=audio+video (default: one a modality)', streams),
-        option('--hidden <n>', 'units of a layer: for all streams, or audio=32,video=128 (default: 128)', perName(whole(1))),
+        option(
+          '--streams <list>',
+          'nets and what they read: audio,video,early=audio+video (default: one a modality)',
+          streams,
+        ),
+        option(
+          '--hidden <n>',
+          'units of a layer: for all streams, or audio=32,video=128 (default: 128)',
+          perName(whole(1)),
+        ),
         option('--layers <n>', 'LSTM layers: for all streams, or audio=1,video=2 (default: 2)', perName(whole(1))),
         option('--bidirectional <streams>', 'these streams also read backwards: video; none: no stream', bidirectional),
-        option('--window <frames>', 'attention window: 13, video=13 or none (default: none)', perName(orNone(whole(1)))),
+        option(
+          '--window <frames>',
+          'attention window: 13, video=13 or none (default: none)',
+          perName(orNone(whole(1))),
+        ),
         option(
           '--attention <kind>',
           'how windows are weighted: gdp (by the state), uniform or static; video=static for a stream (default: gdp)',
@@ -160,7 +196,11 @@ export function addTrainOptions(command: Command): void {
           'by which gold lags the signals: 2.0, or arousal=2.0,valence=2.0 (default: 0)',
           perName(real('of seconds', () => true)),
         ),
-        option('--decimate <n>', 'average this many frames into one; predictions are interpolated (default: 1)', whole(1)),
+        option(
+          '--decimate <n>',
+          'average this many frames into one; predictions are interpolated (default: 1)',
+          whole(1),
+        ),
         option(
           '--functionals <widths>',
           "add each feature's mean and sd over windows of so many seconds: 'audio=2,8;video=2'",
@@ -247,7 +287,8 @@ async function readConfig(path: string): Promise<Config> {
   if (init != null && typeof init !== 'string') refuseConfig('init must be a path or null');
   const paths = from === undefined || (Array.isArray(from) && from.every((entry) => typeof entry === 'string'));
   if (!paths) refuseConfig('from must be a list of paths');
-  const pick = (keys: readonly string[]) => Object.fromEntries(keys.filter((key) => key in json).map((key) => [key, json[key]]));
+  const pick = (keys: readonly string[]) =>
+    Object.fromEntries(keys.filter((key) => key in json).map((key) => [key, json[key]]));
   return { settings: pick(Object.keys(DEFAULTS)), ...pick(CHOICES) };
 }
 
@@ -286,7 +327,10 @@ function delayOf(delay: Record<string, number>, targets: readonly string[]): Rec
   const { [ALL]: all, ...named } = delay;
   const unknown = Object.keys(named).find((target) => !targets.includes(target));
   if (unknown !== undefined) {
-    throw new CircumplexError('ERR_CONFIG', `--delay: there is no target '${unknown}'; there are ${targets.join(', ')}`);
+    throw new CircumplexError(
+      'ERR_CONFIG',
+      `--delay: there is no target '${unknown}'; there are ${targets.join(', ')}`,
+    );
   }
   return { ...(all === undefined ? {} : Object.fromEntries(targets.map((target) => [target, all]))), ...named };
 }
@@ -358,7 +402,10 @@ function checkStreams(flag: string, given: readonly string[], streams: readonly 
   const there = streams.map((s) => s.name);
   const unknown = given.find((entry) => !there.includes(entry));
   if (unknown === undefined) return;
-  throw new CircumplexError('ERR_CONFIG', `--${flag}: there is no stream '${unknown}'; the streams are ${there.join(', ')}`);
+  throw new CircumplexError(
+    'ERR_CONFIG',
+    `--${flag}: there is no stream '${unknown}'; the streams are ${there.join(', ')}`,
+  );
 }
 
 function preset(text: string): PresetName {

@@ -1,12 +1,6 @@
 import { type Concordance, replicaStatistics, type Scores } from '../evaluation/index.ts';
 import type { Prediction, Traces } from '../models/predict.ts';
-import {
-  attentionMap,
-  type EpochLine,
-  learningCurves,
-  timeCourse,
-  windowWeights,
-} from './figures/index.ts';
+import { attentionMap, type EpochLine, learningCurves, timeCourse, windowWeights } from './figures/index.ts';
 import { type ReportFigure, type ReportSection, reportHtml } from './html.ts';
 import { conditionTable, type RunScores, scoreTable, sequenceTable } from './scoreTables.ts';
 import { aggregates, formatNumber } from './tables.ts';

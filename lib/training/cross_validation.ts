@@ -89,7 +89,8 @@ export async function crossValidate(
   if (resume) {
     const known = await resumedOptions(model, options);
     if (known.cv === null) throw new CircumplexError('ERR_CONFIG', `${out} is no cross-validation: resume it as a run`);
-    if (known.cv !== options.cv) throw new CircumplexError('ERR_CONFIG', `resume: cv is ${known.cv} in ${out}/config.json`);
+    if (known.cv !== options.cv)
+      throw new CircumplexError('ERR_CONFIG', `resume: cv is ${known.cv} in ${out}/config.json`);
     ({ model, options } = known);
   }
   const { cv } = options;
@@ -294,10 +295,16 @@ function scoreJoined(
 function notesOf(dataset: Dataset, pooled: Dataset, { init, from }: ResolvedRun, results: readonly FinishedFold[]) {
   const ids = new Set(pooled.sequences.map((s) => s.id));
   const left = dataset.sequences.filter((s) => !ids.has(s.id)).map((s) => s.id);
-  const seen = (init ? [init] : from).some(({ fitted }) => Object.values(fitted).flat().some((id) => ids.has(id)));
+  const seen = (init ? [init] : from).some(({ fitted }) =>
+    Object.values(fitted)
+      .flat()
+      .some((id) => ids.has(id)),
+  );
   return [
     ...(left.length > 0 ? [`partition test, and what has no gold standard, takes no part: ${left.join(', ')}`] : []),
-    ...(seen ? ['the checkpoint to start from was fitted on sequences that are held out here: scores are optimistic'] : []),
+    ...(seen
+      ? ['the checkpoint to start from was fitted on sequences that are held out here: scores are optimistic']
+      : []),
     ...new Set(results.flatMap(({ notes }) => notes)),
   ];
 }

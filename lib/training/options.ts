@@ -133,7 +133,8 @@ export function resolveSettings(options: Partial<TrainingSettings>): TrainingSet
 function isPreprocessing(value: unknown): boolean {
   if (!isRecord(value, () => true)) return false;
   const { decimate = 1, functionals = {}, ...others } = value as Preprocessing;
-  const widths = (list: unknown) => Array.isArray(list) && list.length > 0 && list.every((w) => Number.isFinite(w) && w > 0);
+  const widths = (list: unknown) =>
+    Array.isArray(list) && list.length > 0 && list.every((w) => Number.isFinite(w) && w > 0);
   return isCount(decimate, 1) && isRecord(functionals, widths) && Object.keys(others).length === 0;
 }
 

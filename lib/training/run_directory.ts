@@ -160,7 +160,8 @@ export class RunDirectory {
     }
     const tensors = new Map<string, { dims: number[]; data: Float32Array | Int32Array }>();
     for (let r = 0; r < this.replicas; r++) {
-      const put = (name: string, data: Float32Array | Int32Array) => tensors.set(`${r}.${name}`, { dims: [data.length], data });
+      const put = (name: string, data: Float32Array | Int32Array) =>
+        tensors.set(`${r}.${name}`, { dims: [data.length], data });
       for (const block of BLOCKS) put(block, trainer.store.snapshot(r, block));
       put('steps', trainer.store.readSteps(r));
       const best = trainer.best[r];
@@ -173,7 +174,10 @@ export class RunDirectory {
       normaliser: trainer.normaliser,
       fingerprint: this.fingerprint,
     };
-    await writeFileWhole(join(this.path, STATE), encodeSafetensors({ metadata: { state: JSON.stringify(record) }, tensors }));
+    await writeFileWhole(
+      join(this.path, STATE),
+      encodeSafetensors({ metadata: { state: JSON.stringify(record) }, tensors }),
+    );
   }
 
   /** Writes the best and the last checkpoint of every replica. */

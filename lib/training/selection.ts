@@ -24,7 +24,8 @@ export function split(dataset: Dataset, rule: string, dataSeed: number): Split {
   if (rule === 'none') return { train, selection: [], note: 'no selection: the last epoch is kept' };
   if (rule === 'dev') {
     const selection = of('dev');
-    if (selection.length === 0) throw new CircumplexError('ERR_DATA', `${dataset.name}: no sequence is in partition dev`);
+    if (selection.length === 0)
+      throw new CircumplexError('ERR_DATA', `${dataset.name}: no sequence is in partition dev`);
     return { train, selection, note: 'the epoch is chosen on dev: scores on dev are optimistic' };
   }
   const ids = /^ids:(.+)$/.exec(rule)?.[1]?.split(',');
@@ -41,7 +42,9 @@ export function split(dataset: Dataset, rule: string, dataSeed: number): Split {
   if (sessions.length < 2) {
     return { train, selection: [], note: 'train has a single session: no selection, the last epoch is kept' };
   }
-  const drawn = new Set(shuffle(sessions, dataSeed, 0).slice(0, Math.min(sessions.length - 1, Math.ceil(share * sessions.length))));
+  const drawn = new Set(
+    shuffle(sessions, dataSeed, 0).slice(0, Math.min(sessions.length - 1, Math.ceil(share * sessions.length))),
+  );
   return {
     train: train.filter((s) => !drawn.has(s.session)),
     selection: train.filter((s) => drawn.has(s.session)),
@@ -58,7 +61,11 @@ function byIds(dataset: Dataset, train: Sequence[], ids: string[]): Split {
   const rest = train.filter((s) => !ids.includes(s.id));
   if (rest.length === 0) throw new CircumplexError('ERR_DATA', 'selection leaves no sequence to train on');
   const optimistic = selection.some((s) => s.partition === 'dev' || s.partition === 'test');
-  return { train: rest, selection, note: optimistic ? 'the epoch is chosen on dev or test: their scores are optimistic' : null };
+  return {
+    train: rest,
+    selection,
+    note: optimistic ? 'the epoch is chosen on dev or test: their scores are optimistic' : null,
+  };
 }
 
 /** A permutation drawn from (seed, round): Fisher and Yates with Philox. */

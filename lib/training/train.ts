@@ -252,7 +252,10 @@ async function loaded(checkpoint: Checkpoint | string): Promise<Checkpoint> {
 function inherit(settings: TrainingSettings, given: TrainOptions, checkpoints: Checkpoint[]): TrainingSettings {
   const resolved = { ...settings };
   for (const { preprocessing = {}, delay } of checkpoints) {
-    for (const [name, theirs] of [['preprocessing', preprocessing], ['delay', delay]] as const) {
+    for (const [name, theirs] of [
+      ['preprocessing', preprocessing],
+      ['delay', delay],
+    ] as const) {
       if (given[name] !== undefined && !same(given[name], theirs)) {
         throw new CircumplexError(
           'ERR_CONFIG',
@@ -275,7 +278,10 @@ function same(a: unknown, b: unknown): boolean {
 function chooseModel(model: Model | null, init: Checkpoint | null, from: Checkpoint[]): Model {
   if (init) {
     if (model && !same(plain(model), plain(init.model))) {
-      throw new CircumplexError('ERR_CONFIG', "the model contradicts the checkpoint's: leave its options out with init");
+      throw new CircumplexError(
+        'ERR_CONFIG',
+        "the model contradicts the checkpoint's: leave its options out with init",
+      );
     }
     return init.model;
   }

@@ -92,13 +92,19 @@ export class Trainer implements Disposable {
   /** @throws CircumplexError ERR_CONFIG, ERR_DATA or ERR_CHECKPOINT for settings, data and weights that do not fit. */
   static async create(options: TrainerOptions): Promise<Trainer> {
     const { dataset, settings, model, device, from = [] } = options;
+    checkModel(model, sizesOfDataset(dataset));
     const parts = split(dataset, settings.selection, settings.dataSeed);
-    const prepared = preprocess(onlyInputs(dataset, model), settings.preprocessing, [...parts.train, ...parts.selection]);
+    const prepared = preprocess(onlyInputs(dataset, model), settings.preprocessing, [
+      ...parts.train,
+      ...parts.selection,
+    ]);
     const sizes = sizesOfDataset(prepared);
-    checkModel(model, sizes);
     const trained = prepared.sequences.slice(0, parts.train.length);
     const normaliser =
-      options.normaliser ?? options.init?.normaliser ?? frozenNormaliser(from) ?? fitNormaliser(prepared.modalities, trained);
+      options.normaliser ??
+      options.init?.normaliser ??
+      frozenNormaliser(from) ??
+      fitNormaliser(prepared.modalities, trained);
     const columns = featureColumns(prepared, normaliser, Object.keys(sizes));
     const outputs = dataset.targets.length;
     columns.add(TARGETS, outputs);
@@ -139,7 +145,8 @@ export class Trainer implements Disposable {
     const graph = new Graph({ replicas, lanes: this.#lanes, chunk: this.#chunk });
     this.#losses = this.#build(graph);
     this.store = new Store(this.#specs(), replicas);
-    if (this.store.segments.length) adam(graph, this.store, (this.#losses.ccc ?? this.#losses.mse).sums, { clip: settings.clip ?? undefined });
+    if (this.store.segments.length)
+      adam(graph, this.store, (this.#losses.ccc ?? this.#losses.mse).sums, { clip: settings.clip ?? undefined });
     this.#program = new Program(device, graph, this.store);
     this.#evaluator = parts.selection.length
       ? new Evaluator(
@@ -178,7 +185,9 @@ export class Trainer implements Disposable {
     const started = performance.now();
     const epoch = this.epoch + 1;
     const { replicas, seed } = this.#settings;
-    const active = Uint8Array.from(this.progress, (p, r) => (p.stopped || this.epoch >= (this.#epochs[r] as number) ? 0 : 1));
+    const active = Uint8Array.from(this.progress, (p, r) =>
+      p.stopped || this.epoch >= (this.#epochs[r] as number) ? 0 : 1,
+    );
     const rates = this.progress.map((p) => this.#learningRate(p, epoch));
     for (const loss of [this.#losses.mse, this.#losses.ccc]) if (loss) this.#program.clear(loss.totals);
     await this.#program.run(this.#schedule(epoch), {
@@ -230,7 +239,8 @@ export class Trainer implements Disposable {
     const values = best ?? this.store.snapshot(replica);
     const tensors = new Map<string, Float32Array>();
     for (const checkpoint of this.#from) for (const [name, data] of checkpoint.tensors) tensors.set(name, data);
-    for (const { spec, offset, size } of this.store.segments) tensors.set(spec.name, values.slice(offset, offset + size));
+    for (const { spec, offset, size } of this.store.segments)
+      tensors.set(spec.name, values.slice(offset, offset + size));
     const train = this.split.train.map((s) => s.id);
     const earlier = this.#init ? [this.#init] : this.#from;
     const { preprocessing, delay, seed } = this.#settings;
@@ -247,7 +257,10 @@ export class Trainer implements Disposable {
         ...this.#fittedStreams(train),
         ...(this.model.fusion === 'none' ? {} : { fusion: union(this.#init?.fitted.fusion, train) }),
         normaliser: earlier.length ? union(...earlier.map((c) => c.fitted.normaliser)) : train,
-        epoch: union(...earlier.map((c) => c.fitted.epoch), this.split.selection.map((s) => s.id)),
+        epoch: union(
+          ...earlier.map((c) => c.fitted.epoch),
+          this.split.selection.map((s) => s.id),
+        ),
       },
       seed: seed + replica,
       epoch: best ? this.chosenEpoch(replica) : this.epoch,
@@ -287,9 +300,7 @@ export class Trainer implements Disposable {
 
   #specs(): ParameterSpec[] {
     const outputs = this.#dataset.targets.length;
-    return this.#from.length
-      ? fusionParameters(this.model, outputs)
-      : modelParameters(this.model, outputs, this.sizes);
+    return this.#from.length ? fusionParameters(this.model, outputs) : modelParameters(this.model, outputs, this.sizes);
   }
 
   #order(): string[] {
@@ -303,7 +314,8 @@ export class Trainer implements Disposable {
     if (!init) return;
     for (const { spec } of this.store.segments) {
       const values = init.tensors.get(spec.name);
-      if (!values) throw new CircumplexError('ERR_CHECKPOINT', `the checkpoint to start from has no tensor '${spec.name}'`);
+      if (!values)
+        throw new CircumplexError('ERR_CHECKPOINT', `the checkpoint to start from has no tensor '${spec.name}'`);
       for (let r = 0; r < this.#settings.replicas; r++) this.store.write(spec.name, r, values);
     }
   }

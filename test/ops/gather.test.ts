@@ -48,9 +48,9 @@ function check(draw: Random, layout: Layout): void {
   const own = Array.from({ length: replicas }, () => drawSequences(draw, lengths, width));
   using columns = new Columns(lengths);
   columns.add('x', width, replicas);
-  own.forEach((sequences, r) => {
-    sequences.forEach((values, s) => columns.write('x', s, values, r));
-  });
+  for (const [r, sequences] of own.entries()) {
+    for (const [s, values] of sequences.entries()) columns.write('x', s, values, r);
+  }
   const graph = new Graph({ replicas, lanes, chunk });
   const { values, valid } = gather(graph, columns, 'x', { left, right });
   const targets = gatherTargets(graph, columns, 'x');
@@ -103,6 +103,29 @@ describe('gather', () => {
   });
 });
 
+describe('gather from a lane that stops before its sequence does', () => {
+  it('reads the halo that follows, and no further; targets end with the lane', () => {
+    using columns = new Columns([10, 10]);
+    columns.add('x', 1);
+    for (const s of [0, 1])
+      columns.write(
+        'x',
+        s,
+        Float32Array.from({ length: 10 }, (_, t) => 10 * s + t),
+      );
+    const graph = new Graph({ replicas: 1, lanes: 2, chunk: 4 });
+    const { values, valid } = gather(graph, columns, 'x', { left: 1, right: 2 });
+    const targets = gatherTargets(graph, columns, 'x');
+    using program = new Program(device, graph);
+    program.runSync(Int32Array.of(0, 3, 4, 10, 1, 5, 1, 10), { columns });
+    const lane = (array: ArrayLike<number>, at: number) => Array.from(array).filter((_, row) => row % 2 === at);
+    expect(lane(program.read(values), 0)).toEqual([2, 3, 4, 5, 6, 7, 8]);
+    expect(lane(program.read(values), 1)).toEqual([14, 15, 16, 17, 0, 0, 0]);
+    expect(lane(program.read(valid), 1)).toEqual([1, 1, 1, 1, 0, 0, 0]);
+    expect(lane(program.read(targets), 1)).toEqual([15, Number.NaN, Number.NaN, Number.NaN]);
+  });
+});
+
 describe('scatter', () => {
   it('writes what gather read to the same frames, lane by lane and replica by replica, on 200 random layouts', () => {
     for (let i = 0; i < 200; i++) {
@@ -111,9 +134,9 @@ describe('scatter', () => {
       using columns = new Columns(lengths);
       columns.add('x', width, replicas);
       const own = Array.from({ length: replicas }, () => lengths.map((length) => normal(draw, length * width)));
-      own.forEach((sequences, r) => {
-        sequences.forEach((values, s) => columns.write('x', s, values, r));
-      });
+      for (const [r, sequences] of own.entries()) {
+        for (const [s, values] of sequences.entries()) columns.write('x', s, values, r);
+      }
       const graph = new Graph({ replicas, lanes, chunk });
       scatter(graph, columns, 'copy', gather(graph, columns, 'x').values);
       using program = new Program(device, graph);
@@ -126,9 +149,9 @@ describe('scatter', () => {
         ),
         { columns },
       );
-      own.forEach((sequences, r) => {
-        sequences.forEach((values, s) => expectSame({ i, s, r }, columns.read('copy', s, r), values));
-      });
+      for (const [r, sequences] of own.entries()) {
+        for (const [s, values] of sequences.entries()) expectSame({ i, s, r }, columns.read('copy', s, r), values);
+      }
     }
   });
 

@@ -101,7 +101,13 @@ async function windowed(
   hidden: number,
   { seed = 0, threads }: TruthOptions,
 ): Promise<WindowResult> {
-  const settings: TrainOptions = { epochs: 25, bypass: 0, chunk: 100, seed, ...(threads === undefined ? {} : { threads }) };
+  const settings: TrainOptions = {
+    epochs: 25,
+    bypass: 0,
+    chunk: 100,
+    seed,
+    ...(threads === undefined ? {} : { threads }),
+  };
   const streams = [stream({ name: 'video', hidden, layers: 1, window: WINDOW, attention })];
   const predictions = await predictDev(await bestOf(data, streams, 'none', settings), data, threads);
   const left = Math.floor(WINDOW / 2);

@@ -1,0 +1,156 @@
+import { addFunctionals, type Dataset, decimate, type Functionals, interpolate } from '../../data/index.ts';
+import {
+  fitRidge,
+  type Matrix,
+  predictMean,
+  predictRidge,
+  type ScoredSequence,
+  type Scores,
+  score,
+  trainMean,
+} from '../../evaluation/index.ts';
+import { type Model, stream } from '../../models/model.ts';
+import type { TrainOptions } from '../options.ts';
+import { shuffle } from '../selection.ts';
+
+/**
+ * The configuration recommended for gold that changes slowly, as on studyforrest: one early-fusion BiLSTM at 1 Hz, CCC
+ * loss over chunks of two minutes of all recordings together, an inner session that chooses the epoch.
+ */
+export const recommended = {
+  model: {
+    streams: [
+      stream({ name: 'early', inputs: ['audio', 'video'], hidden: 32, layers: 2, bidirectional: true }),
+    ],
+    fusion: 'none',
+  } satisfies Model,
+  settings: {
+    loss: 'ccc',
+    chunk: '120s',
+    epochs: 60,
+    patience: 25,
+    learningRate: 0.0015,
+    dropout: 0.5,
+    bypass: 0,
+    clip: 5,
+    selection: 'inner:0.1',
+    preprocessing: { decimate: 25 },
+  } satisfies TrainOptions,
+} as const;
+
+export interface RidgeSettings {
+  /** Widths of the windows whose means and standard deviations are the inputs, seconds. */
+  functionals: Functionals;
+  /** Frames averaged into one. */
+  decimate: number;
+  /** Weights of the penalty to choose from. */
+  lambdas: readonly number[];
+}
+
+export const RIDGE: RidgeSettings = {
+  functionals: { audio: [10, 30, 120], video: [10, 30, 120] },
+  decimate: 25,
+  lambdas: [1, 10, 100, 1000, 10_000],
+};
+
+/**
+ * Leave one session out with a ridge regression on window statistics: an inner session, drawn by `dataSeed`, chooses
+ * lambda by the mean CCC over targets, then all of the training sessions are fitted. Scored at the labels' rate, joined.
+ */
+export function crossValidateRidge(dataset: Dataset, dataSeed: number, settings: RidgeSettings = RIDGE): Scores {
+  const { functionals, decimate: n, lambdas } = settings;
+  const small = decimate(addFunctionals(dataset, functionals), n);
+  const modalities = Object.keys(small.modalities);
+  const columns = modalities.reduce((sum, name) => sum + (small.modalities[name]?.size ?? 0), 0);
+  const all = small.sequences.map((s, i) => ({
+    id: s.id,
+    session: s.session,
+    x: matrixOf(modalities.map((name) => s.features[name] as Float32Array), s.length, columns),
+    y: { data: s.targets as Float64Array, rows: s.length, columns: dataset.targets.length },
+    whole: dataset.sequences[i] as Dataset['sequences'][number],
+  }));
+  type Part = (typeof all)[number];
+  const fit = (from: Part[], lambda: number) => fitRidge(stack(from.map((p) => p.x)), stack(from.map((p) => p.y)), lambda);
+  const predicted = (ridge: ReturnType<typeof fit>, to: Part[]): ScoredSequence[] =>
+    to.map(({ id, x, whole }) => ({
+      sequence: id,
+      gold: whole.targets as Float64Array,
+      prediction: interpolate(predictRidge(ridge, x), dataset.targets.length, n, whole.length),
+    }));
+  const sessions = [...new Set(all.map((p) => p.session))];
+  const joined = sessions.flatMap((session) => {
+    const train = all.filter((p) => p.session !== session);
+    const [inner] = shuffle([...new Set(train.map((p) => p.session))], dataSeed, 0);
+    const [taught, choosing] = [train.filter((p) => p.session !== inner), train.filter((p) => p.session === inner)];
+    const quality = lambdas.map((lambda) => meanCcc(score(predicted(fit(taught, lambda), choosing), dataset.targets)));
+    const lambda = lambdas[quality.indexOf(Math.max(...quality))] as number;
+    return predicted(fit(train, lambda), all.filter((p) => p.session === session));
+  });
+  return score(joined, dataset.targets);
+}
+
+/** Leave one session out with the mean of the training labels. */
+export function crossValidateMean(dataset: Dataset): Scores {
+  const pairs = dataset.sequences.map(({ id, session, length, targets }) => {
+    const others = dataset.sequences.filter((s) => s.session !== session).map((s) => s.targets as Float64Array);
+    const prediction = predictMean(trainMean(others, dataset.targets.length), length);
+    return { sequence: id, gold: targets as Float64Array, prediction };
+  });
+  return score(pairs, dataset.targets);
+}
+
+/**
+ * Each observer as a prediction of the mean of the others: what people reach.
+ *
+ * @param curves by sequence, a curve [frame, target] an observer
+ * @param every frames from one scored frame to the next
+ */
+export function scoreObservers(
+  curves: Readonly<Record<string, readonly Float64Array[]>>,
+  targets: readonly string[],
+  every: number,
+): Scores[] {
+  const observers = Object.values(curves)[0]?.length ?? 0;
+  return Array.from({ length: observers }, (_, observer) => {
+    const pairs = Object.entries(curves).map(([sequence, all]) => {
+      const own = everyNth(all[observer] as Float64Array, targets.length, every);
+      const others = all.filter((_, o) => o !== observer).map((curve) => everyNth(curve, targets.length, every));
+      const gold = own.map((_, i) => others.reduce((sum, curve) => sum + (curve[i] as number), 0) / others.length);
+      return { sequence, gold, prediction: own };
+    });
+    return score(pairs, targets);
+  });
+}
+
+function everyNth(curve: Float64Array, targets: number, every: number): Float64Array {
+  return curve.filter((_, i) => Math.floor(i / targets) % every === 0);
+}
+
+function meanCcc(scores: Scores): number {
+  const values = Object.values(scores).map(({ cccConcat }) => cccConcat ?? 0);
+  return values.reduce((a, b) => a + b, 0) / values.length;
+}
+
+/** Features of several modalities side by side: [rows, columns]. */
+function matrixOf(parts: readonly Float32Array[], rows: number, columns: number): Matrix {
+  const data = new Float64Array(rows * columns);
+  let at = 0;
+  for (const part of parts) {
+    const width = part.length / rows;
+    for (let row = 0; row < rows; row++) data.set(part.subarray(row * width, (row + 1) * width), row * columns + at);
+    at += width;
+  }
+  return { data, rows, columns };
+}
+
+function stack(parts: readonly Matrix[]): Matrix {
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+  const columns = (parts[0] as Matrix).columns;
+  const data = new Float64Array(rows * columns);
+  let at = 0;
+  for (const part of parts) {
+    data.set(part.data, at);
+    at += part.data.length;
+  }
+  return { data, rows, columns };
+}
