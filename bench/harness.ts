@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 export function summary(values: readonly number[]): { median: number; least: number; most: number } {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  const median = sorted.length % 2 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+  const median =
+    sorted.length % 2 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
   return { median, least: sorted[0] as number, most: sorted[sorted.length - 1] as number };
 }
 

@@ -24,7 +24,14 @@ const shape = { lanes: 9, chunk: 100 };
 const CASES: Case[] = [
   { name: 'LSTM 2x32, D=128', input: 128, hidden: 32, window: 0, ...shape, variants: ['nn.LSTM'] },
   { name: 'LSTM 2x128, D=512', input: 512, hidden: 128, window: 0, ...shape, variants: ['nn.LSTM'] },
-  { name: 'attentive LSTM 2x128, D=512, 13 frames', input: 512, hidden: 128, window: 13, ...shape, variants: ['eager', 'script'] },
+  {
+    name: 'attentive LSTM 2x128, D=512, 13 frames',
+    input: 512,
+    hidden: 128,
+    window: 13,
+    ...shape,
+    variants: ['eager', 'script'],
+  },
 ];
 
 const threads = Number(option('threads', '2'));
@@ -39,7 +46,12 @@ function ours(c: Case, device: Device): (repeats: number) => number {
   const parameter = new Map(specs.map((spec) => [spec.name, graph.parameter(spec)]));
   const weights = [0, 1].map((layer) => {
     const named = (tensor: string) => parameter.get(`streams.s.lstm.${tensor}_l${layer}`) as Value;
-    return { weightIh: named('weight_ih'), weightHh: named('weight_hh'), biasIh: named('bias_ih'), biasHh: named('bias_hh') };
+    return {
+      weightIh: named('weight_ih'),
+      weightHh: named('weight_hh'),
+      biasIh: named('bias_ih'),
+      biasHh: named('bias_hh'),
+    };
   });
   const x = graph.value('f32', [reach.left + c.chunk + reach.right, c.lanes, c.input], { replicated: false });
   const options = { hidden: c.hidden, layers: 2 };
@@ -89,9 +101,14 @@ for (const c of CASES) {
   const own = summary(mine);
   results.push({ name, circumplex: own, rivals: Object.fromEntries([...theirs].map(([v, t]) => [v, summary(t)])) });
   const ratios = rival
-    ? [...theirs].map(([variant, t]) => `torch ${variant} ${(summary(t).median * 1e3).toFixed(2)} ms = ${(summary(t).median / own.median).toFixed(2)}x`)
+    ? [...theirs].map(
+        ([variant, t]) =>
+          `torch ${variant} ${(summary(t).median * 1e3).toFixed(2)} ms = ${(summary(t).median / own.median).toFixed(2)}x`,
+      )
     : ['no torch here (set PYTHON)'];
-  console.log(`${name}: ${(own.median * 1e3).toFixed(2)} ms a chunk (${(own.least * 1e3).toFixed(2)}..${(own.most * 1e3).toFixed(2)}); ${ratios.join('; ')}`);
+  console.log(
+    `${name}: ${(own.median * 1e3).toFixed(2)} ms a chunk (${(own.least * 1e3).toFixed(2)}..${(own.most * 1e3).toFixed(2)}); ${ratios.join('; ')}`,
+  );
 }
 rival?.close();
 const versions = { circumplex: version, ...(rival?.versions ?? {}), isa: device.isa };

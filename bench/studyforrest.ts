@@ -5,11 +5,10 @@
  * it out; it takes hours), --threads N (1), --out FILE.
  */
 import { join } from 'node:path';
-import { type Dataset, convertStudyforrest, readNumberTable, readStudyforrestObservers } from '../lib/data/index.ts';
+import { convertStudyforrest, type Dataset, readNumberTable, readStudyforrestObservers } from '../lib/data/index.ts';
 import { concordance, replicaStatistics, type Scores } from '../lib/evaluation/index.ts';
 import { presetSettings, presets } from '../lib/models/presets.ts';
 import { checkTable, type Statistic, type Table, toText } from '../lib/report/tables.ts';
-import { crossValidate } from '../lib/training/index.ts';
 import {
   crossValidateMean,
   crossValidateRidge,
@@ -17,12 +16,18 @@ import {
   recommended,
   scoreObservers,
 } from '../lib/training/experiments/studyforrest.ts';
+import { crossValidate } from '../lib/training/index.ts';
 import { version } from '../lib/version.ts';
 import { machine, option, writeResult } from './harness.ts';
 
 const [root = '../shared/data/studyforrest'] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const number = (name: string, otherwise: number) => Number(option(name, String(otherwise)));
-const [replicas, seed, dataSeed, threads] = [number('replicas', 10), number('seed', 100), number('data-seed', 100), number('threads', 1)];
+const [replicas, seed, dataSeed, threads] = [
+  number('replicas', 10),
+  number('seed', 100),
+  number('data-seed', 100),
+  number('threads', 1),
+];
 const literalEpochs = number('literal', 0);
 const TARGETS = ['arousal', 'valence'] as const;
 
@@ -30,13 +35,17 @@ const data = await convertStudyforrest(root);
 const gold = await goldCheck(data);
 for (const target of TARGETS) {
   const { pearson, worst } = gold[target] as GoldCheck;
-  console.log(`gold standard, ${target}: r = ${pearson.toFixed(6)} with the published 1 Hz series, largest difference ${worst.toFixed(4)}`);
+  console.log(
+    `gold standard, ${target}: r = ${pearson.toFixed(6)} with the published 1 Hz series, largest difference ${worst.toFixed(4)}`,
+  );
 }
 console.log('');
 
 const rows: { row: string; runs: number; scores: Scores[]; seconds: number }[] = [];
 const observers = await readStudyforrestObservers(root);
-await measure('one observer against the other eight, 1 Hz', () => scoreObservers(observers.curves, data.targets, data.rate));
+await measure('one observer against the other eight, 1 Hz', () =>
+  scoreObservers(observers.curves, data.targets, data.rate),
+);
 await measure('train mean', () => [crossValidateMean(data)]);
 await measure('ridge on window statistics', () => [crossValidateRidge(data, dataSeed)]);
 await measure('recommended', async () => {
@@ -86,7 +95,10 @@ async function goldCheck({ sequences, targets, rate }: Dataset): Promise<Record<
   const width = published.header.length;
   const entries = targets.map((target, d) => {
     const column = published.header.indexOf(target);
-    const expected = Float64Array.from({ length: published.length }, (_, s) => published.values[s * width + column] as number);
+    const expected = Float64Array.from(
+      { length: published.length },
+      (_, s) => published.values[s * width + column] as number,
+    );
     const film = sequences.flatMap((s) => [...(s.targets as Float64Array)].filter((_, i) => i % targets.length === d));
     const rebuilt = expected.map((_, second) => film[second * rate] as number);
     const worst = rebuilt.reduce((most, value, s) => Math.max(most, Math.abs(value - (expected[s] as number))), 0);

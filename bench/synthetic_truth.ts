@@ -2,6 +2,9 @@
  * Does attention find what is known to be there? Fusion weights against a schedule of reliability, a static window
  * against a lag, attention against key frames. --seeds N (3), --threads N (1), --out FILE.
  */
+
+import { conditionTable, type RunScores } from '../lib/report/scoreTables.ts';
+import { checkTable, type Table, toText } from '../lib/report/tables.ts';
 import {
   type Agreement,
   keyFrameWindow,
@@ -11,8 +14,6 @@ import {
   SCHEDULES,
   type WindowResult,
 } from '../lib/training/experiments/synthetic_truth.ts';
-import { type RunScores, conditionTable } from '../lib/report/scoreTables.ts';
-import { checkTable, type Table, toText } from '../lib/report/tables.ts';
 import { version } from '../lib/version.ts';
 import { machine, option, writeResult } from './harness.ts';
 
@@ -31,7 +32,9 @@ function runs(agreements: readonly Agreement[]): RunScores {
 function fusionTable(schedule: string, results: readonly ReliabilityResult[]): Table {
   const { streams, fusions } = results[0] as ReliabilityResult;
   return conditionTable(`Reliability, ${schedule} schedule`, {
-    ...Object.fromEntries(Object.keys(streams).map((name) => [`${name} alone`, runs(results.map((r) => r.streams[name] ?? {}))])),
+    ...Object.fromEntries(
+      Object.keys(streams).map((name) => [`${name} alone`, runs(results.map((r) => r.streams[name] ?? {}))]),
+    ),
     ...Object.fromEntries(Object.keys(fusions).map((name) => [name, runs(results.map((r) => r.fusions[name] ?? {}))])),
   });
 }
@@ -69,7 +72,12 @@ for (const seed of seeds) {
     windows.push({ data: 'lagged', attention: 'static', lag, result: await laggedWindow(lag, { seed, threads }) });
   }
   for (const attention of ['gdp', 'static', 'uniform'] as const) {
-    windows.push({ data: 'keyframes', attention, lag: null, result: await keyFrameWindow(attention, { seed, threads }) });
+    windows.push({
+      data: 'keyframes',
+      attention,
+      lag: null,
+      result: await keyFrameWindow(attention, { seed, threads }),
+    });
   }
 }
 const windowTable = checkTable({
@@ -109,7 +117,11 @@ const claims = [
   ],
   [
     'attention on key frames >= .8',
-    Math.min(...windows.map(({ data, attention, result }) => (data === 'keyframes' && attention === 'gdp' ? (result.onKeyFrames ?? 0) : 1))),
+    Math.min(
+      ...windows.map(({ data, attention, result }) =>
+        data === 'keyframes' && attention === 'gdp' ? (result.onKeyFrames ?? 0) : 1,
+      ),
+    ),
     0.8,
   ],
 ] as const;

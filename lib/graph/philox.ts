@@ -2,7 +2,10 @@
  * Philox 4x32-10 (Salmon, Moraes, Dror and Shaw, SC 2011): four 32-bit words from a counter of four and a key of two.
  * The same function as native/cpu/dropout.cc, so that a draw depends on its coordinates and nothing else.
  */
-export function philox(counter: readonly [number, number, number, number], key: readonly [number, number]): Uint32Array {
+export function philox(
+  counter: readonly [number, number, number, number],
+  key: readonly [number, number],
+): Uint32Array {
   let [c0, c1, c2, c3] = counter;
   let [k0, k1] = key;
   for (let round = 0; round < 10; round++) {

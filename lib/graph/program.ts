@@ -63,15 +63,22 @@ export class Program implements Disposable {
     if (signal?.aborted) throw aborted(signal);
     let failure: unknown;
     const job = guarded(() =>
-      this.#native.run(schedule, this.#settings(options), options.columns?.native ?? null, 0, this.#graph.calls.length, (done) => {
-        // Node swallows what a callback from another thread throws: keep it, and end the run with it.
-        try {
-          options.onChunk?.(done);
-        } catch (error) {
-          failure ??= error;
-          job.stop();
-        }
-      }),
+      this.#native.run(
+        schedule,
+        this.#settings(options),
+        options.columns?.native ?? null,
+        0,
+        this.#graph.calls.length,
+        (done) => {
+          // Node swallows what a callback from another thread throws: keep it, and end the run with it.
+          try {
+            options.onChunk?.(done);
+          } catch (error) {
+            failure ??= error;
+            job.stop();
+          }
+        },
+      ),
     );
     const stop = () => job.stop();
     signal?.addEventListener('abort', stop, { once: true });
@@ -112,7 +119,10 @@ export class Program implements Disposable {
     const size = value.dims.reduce((a, b) => a * b, 1);
     if (!(values instanceof ARRAYS[value.type]) || values.length !== size) {
       const expected = `${ARRAYS[value.type].name} of ${size} values [${value.dims.join(', ')}]`;
-      throw new CircumplexError('ERR_SHAPE', `expected a ${expected}, got ${values.constructor.name} of ${values.length}`);
+      throw new CircumplexError(
+        'ERR_SHAPE',
+        `expected a ${expected}, got ${values.constructor.name} of ${values.length}`,
+      );
     }
     guarded(() => this.#native.write(value.id, replica, values));
   }

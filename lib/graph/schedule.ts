@@ -8,9 +8,17 @@ export const SCHEDULE_COLUMNS = 4;
  * @param sequences indices of sequences, in order
  * @param lengths frames of every sequence of the data set
  */
-export function schedule(sequences: readonly number[], lengths: readonly number[], lanes: number, chunk: number): Int32Array {
+export function schedule(
+  sequences: readonly number[],
+  lengths: readonly number[],
+  lanes: number,
+  chunk: number,
+): Int32Array {
   const waiting = [...sequences];
-  const current: { sequence: number; start: number }[] = Array.from({ length: lanes }, () => ({ sequence: -1, start: 0 }));
+  const current: { sequence: number; start: number }[] = Array.from({ length: lanes }, () => ({
+    sequence: -1,
+    start: 0,
+  }));
   const rows: number[] = [];
   for (;;) {
     for (const lane of current) {

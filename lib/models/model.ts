@@ -68,7 +68,8 @@ export function checkModel(model: Model, sizes: Sizes): void {
   const names = new Set<string>();
   for (const s of model.streams) {
     const where = `stream '${s.name}'`;
-    if (typeof s.name !== 'string' || !NAME.test(s.name)) refuse(`${where}: a name is a letter, then letters, digits, '.', '_' or '-'`);
+    if (typeof s.name !== 'string' || !NAME.test(s.name))
+      refuse(`${where}: a name is a letter, then letters, digits, '.', '_' or '-'`);
     if (names.has(s.name)) refuse(`${where} appears twice`);
     names.add(s.name);
     if (!Array.isArray(s.inputs) || s.inputs.length === 0) refuse(`${where} has no inputs`);
@@ -78,14 +79,18 @@ export function checkModel(model: Model, sizes: Sizes): void {
       }
     }
     for (const field of ['hidden', 'layers'] as const) {
-      if (!Number.isInteger(s[field]) || s[field] < 1) refuse(`${where}: ${field} must be a positive integer, not ${s[field]}`);
+      if (!Number.isInteger(s[field]) || s[field] < 1)
+        refuse(`${where}: ${field} must be a positive integer, not ${s[field]}`);
     }
     if (s.window !== null && (!Number.isInteger(s.window) || s.window < 1)) {
       refuse(`${where}: window must be a positive number of frames, not ${s.window}`);
     }
-    if (!SCORES.includes(s.attention)) refuse(`${where}: attention must be one of ${SCORES.join(', ')}, not '${s.attention}'`);
+    if (!SCORES.includes(s.attention))
+      refuse(`${where}: attention must be one of ${SCORES.join(', ')}, not '${s.attention}'`);
     if (s.window !== null && s.bidirectional) {
-      refuse(`${where}: an attention window is queried by the state of the frame before, so the stream cannot be bidirectional`);
+      refuse(
+        `${where}: an attention window is queried by the state of the frame before, so the stream cannot be bidirectional`,
+      );
     }
   }
 }
@@ -177,15 +182,14 @@ export function fusionParameters(model: Model, outputs: number): ParameterSpec[]
 
 /** Every tensor of a model, in the order of the checkpoint. */
 export function modelParameters(model: Model, outputs: number, sizes: Sizes): ParameterSpec[] {
-  return [
-    ...model.streams.flatMap((s) => streamParameters(s, outputs, sizes)),
-    ...fusionParameters(model, outputs),
-  ];
+  return [...model.streams.flatMap((s) => streamParameters(s, outputs, sizes)), ...fusionParameters(model, outputs)];
 }
 
 /** Frames that a prediction looks ahead of the frame it is for; Infinity for a bidirectional stream. */
 export function lookAhead(model: Model): number {
   return Math.max(
-    ...model.streams.map((s) => (s.bidirectional ? Infinity : s.window === null ? 0 : s.window - 1 - Math.floor(s.window / 2))),
+    ...model.streams.map((s) =>
+      s.bidirectional ? Infinity : s.window === null ? 0 : s.window - 1 - Math.floor(s.window / 2),
+    ),
   );
 }

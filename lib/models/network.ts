@@ -81,7 +81,11 @@ export function buildFusion(graph: Graph, model: Model, streams: StreamOutputs[]
   const predictions = streams.map((s) => s.y);
   const valid = streams.map((s) => s.valid);
   const bias = hasFusionBias(model);
-  const context = () => concat(graph, streams.map((s) => s.h));
+  const context = () =>
+    concat(
+      graph,
+      streams.map((s) => s.h),
+    );
   const fuse = (inputs: { context: Value | null; weight: Value | null; bias: Value | null }) => {
     const { z, attention } = dimensionFusion(graph, { ...inputs, predictions, valid });
     return { z, weights: attention };
@@ -90,7 +94,11 @@ export function buildFusion(graph: Graph, model: Model, streams: StreamOutputs[]
     case 'none':
       return { z: first.y, weights: null };
     case 'attention':
-      return fuse({ context: context(), weight: parameter('fusion.weight'), bias: bias ? parameter('fusion.bias') : null });
+      return fuse({
+        context: context(),
+        weight: parameter('fusion.weight'),
+        bias: bias ? parameter('fusion.bias') : null,
+      });
     case 'static':
       return fuse({ context: null, weight: null, bias: parameter('fusion.weight') });
     case 'mean':
@@ -111,7 +119,16 @@ function streamFrames(graph: Graph, columns: Columns, s: Stream, halo: Halo): { 
   const parts = s.inputs.map((input) => gatherOnce(graph, columns, input, halo));
   const [first] = parts as [{ values: Value; valid: Value }];
   if (parts.length === 1) return first;
-  return { values: concat(graph, parts.map((p) => p.values)), valid: anyValid(graph, parts.map((p) => p.valid)) };
+  return {
+    values: concat(
+      graph,
+      parts.map((p) => p.values),
+    ),
+    valid: anyValid(
+      graph,
+      parts.map((p) => p.valid),
+    ),
+  };
 }
 
 const gathered = new WeakMap<Graph, Map<string, { values: Value; valid: Value }>>();

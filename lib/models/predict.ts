@@ -138,4 +138,3 @@ function readTraces(columns: ReturnType<typeof featureColumns>, sequence: number
     windows,
   };
 }
-

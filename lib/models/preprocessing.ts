@@ -1,4 +1,12 @@
-import { addFunctionals, type Dataset, decimate, type Functionals, type Normaliser, normalise, type Sequence } from '../data/index.ts';
+import {
+  addFunctionals,
+  type Dataset,
+  decimate,
+  type Functionals,
+  type Normaliser,
+  normalise,
+  type Sequence,
+} from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { Columns } from '../graph/columns.ts';
 import type { Sizes } from './model.ts';
@@ -12,7 +20,11 @@ export interface Preprocessing {
 }
 
 /** The data set as the model sees it, at the rate at which it predicts; `sequences` (default: all) only. */
-export function preprocess(dataset: Dataset, preprocessing: Preprocessing, sequences: readonly Sequence[] = dataset.sequences): Dataset {
+export function preprocess(
+  dataset: Dataset,
+  preprocessing: Preprocessing,
+  sequences: readonly Sequence[] = dataset.sequences,
+): Dataset {
   const chosen = { ...dataset, sequences: [...sequences] };
   const { functionals, decimate: n = 1 } = preprocessing;
   const wide = functionals && Object.keys(functionals).length ? addFunctionals(chosen, functionals) : chosen;

@@ -37,7 +37,7 @@ export type PresetName = keyof typeof presets;
 
 /** Training settings of a preset, to be given to `train`. */
 export const presetSettings = {
-  /** What the paper says, and where it is silent what docs/architecture.md decides for it. */
+  /** What the paper says, and where it is silent what docs/paper.md decides for it. */
   lucas2020: {
     epochs: 100,
     patience: 15,

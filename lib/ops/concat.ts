@@ -10,7 +10,11 @@ export function concat(graph: Graph, inputs: Value[]): Value {
   const y = graph.value('f32', [time, lanes, widths.reduce((a, b) => a + b, 0)], { replicated });
   graph.call('concat', inputs, [y], {
     gradient: ({ graph: g, upstream, want }) => {
-      g.call('concat_backward', [upstream(0)], inputs.map((_, i) => want(i)));
+      g.call(
+        'concat_backward',
+        [upstream(0)],
+        inputs.map((_, i) => want(i)),
+      );
     },
   });
   return y;

@@ -11,7 +11,12 @@ export interface GatherOptions {
  * The chunk's frames of a modality: values [left + time + right, lane, feature], missing and absent frames 0, and
  * valid [left + time + right, lane], 1 where a frame exists and is not missing.
  */
-export function gather(graph: Graph, columns: Columns, name: string, options: GatherOptions = {}): { values: Value; valid: Value } {
+export function gather(
+  graph: Graph,
+  columns: Columns,
+  name: string,
+  options: GatherOptions = {},
+): { values: Value; valid: Value } {
   const { left = 0, right = 0 } = options;
   const { index, width, replicas } = columns.column(name);
   const time = left + graph.sizes.chunk + right;

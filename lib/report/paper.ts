@@ -58,14 +58,7 @@ interface Experiment {
 const experiments: readonly Experiment[] = [
   {
     title: 'Embedding attention on video',
-    conditions: [
-      'video',
-      'video-attention',
-      'video-bidirectional',
-      'video-window-25',
-      'video-uniform',
-      'video-static',
-    ],
+    conditions: ['video', 'video-attention', 'video-bidirectional', 'video-window-25', 'video-uniform', 'video-static'],
     note:
       'Of the bidirectional net and the larger window no figures of the paper could be verified; the controls are ours. ' +
       'Attention earns what it gains over both controls. The paper: 10 runs a row. From its means and deviations the gain in valence is not significant ' +

@@ -81,14 +81,22 @@ export async function reproductionFiles(contents: ReproductionContents): Promise
 }
 
 function tableFiles(table: Table): [string, string][] {
-  const name = table.title.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '');
+  const name = table.title
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '');
   return [
     [`tables/${name}.md`, toMarkdown(table)],
     [`tables/${name}.csv`, toCsv(table)],
   ];
 }
 
-async function fusionBoxes({ protocol, optimistic, scored, runs }: OurRuns): Promise<(ReportFigure & { name: string })[]> {
+async function fusionBoxes({
+  protocol,
+  optimistic,
+  scored,
+  runs,
+}: OurRuns): Promise<(ReportFigure & { name: string })[]> {
   const fusions = (Object.keys(paperConditions) as PaperCondition[]).filter(
     (condition) => condition.startsWith('fusion-') && runs[condition] !== undefined,
   );
@@ -119,7 +127,8 @@ async function courses(condition: PaperCondition, look: LookedAt): Promise<(Repo
   const time = Float64Array.from({ length: frames }, (_, t) => t / rate);
   const figures: (ReportFigure & { name: string })[] = [];
   for (const [d, target] of targets.entries()) {
-    const column = (all: Float64Array) => Float64Array.from({ length: frames }, (_, t) => all[t * targets.length + d] as number);
+    const column = (all: Float64Array) =>
+      Float64Array.from({ length: frames }, (_, t) => all[t * targets.length + d] as number);
     const fusion = traces?.fusion;
     const svg = await timeCourse({
       title: `${label}: ${sequence}, ${target}`,

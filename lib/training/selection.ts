@@ -11,8 +11,9 @@ export interface Split {
 }
 
 /**
- * Splits a data set for training. The partition `selection` is used if there is one; else `rule`: 'inner:SHARE' (whole
- * sessions of train, rounded up, drawn by the data seed), 'dev' (optimistic), 'ids:A,B', or 'none' (the last epoch).
+ * Splits a data set for training by `rule`. 'inner:SHARE': the partition `selection` if there is one, else whole
+ * sessions of train (the share rounded up, drawn by the data seed). 'dev' (optimistic), 'ids:A,B' and 'none' (the last
+ * epoch is kept) are taken at their word.
  *
  * @throws CircumplexError ERR_CONFIG for an unknown rule, ERR_DATA when a part is empty.
  */

@@ -7,6 +7,7 @@ import { hasFusionBias, type Model } from '../models/model.ts';
 import { type Prediction, predict } from '../models/predict.ts';
 import { version } from '../version.ts';
 import { DEFAULTS, resolveSettings, type TrainingSettings, type TrainOptions } from './options.ts';
+import type { ReplicaProgress } from './progress.ts';
 import { RunDirectory } from './run_directory.ts';
 import type { Split } from './selection.ts';
 import { type EpochReport, Trainer } from './trainer.ts';
@@ -142,6 +143,12 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
   /** Chunks of an epoch: what onChunk counts to. */
   get chunks(): number {
     return this.#trainer.chunks;
+  }
+
+  /** The averaged selection score of a replica's best epoch, or null where nothing was selected. */
+  selectionScore(replica: number): number | null {
+    const { best } = this.#trainer.progress[this.#checked(replica)] as ReplicaProgress;
+    return best.epoch > 0 ? best.score : null;
   }
 
   /** Which kernel serves each operator. */

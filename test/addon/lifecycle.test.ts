@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
-import { Device, Graph, memory, Program, singleChunk, Store, schedule } from '../../lib/graph/index.ts';
+import { Device, Graph, memory, Program, Store, schedule, singleChunk } from '../../lib/graph/index.ts';
 import { tanh } from '../../lib/ops/elementwise.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -20,7 +20,12 @@ function tanhProgram(device: Device, lanes = 4, chunk = 50) {
 /** A schedule long enough to be interrupted. */
 function long(lanes = 4, chunk = 50): Int32Array {
   const lengths = new Array(lanes).fill(chunk * 100_000);
-  return schedule(lengths.map((_, i) => i), lengths, lanes, chunk);
+  return schedule(
+    lengths.map((_, i) => i),
+    lengths,
+    lanes,
+    chunk,
+  );
 }
 
 describe('a run', () => {
@@ -77,7 +82,10 @@ describe('memory', () => {
     for (let i = 0; i < 100; i++) {
       using device = new Device({ threads: 1 });
       const { program, x } = tanhProgram(device);
-      using store = new Store([{ name: 'w', dims: [10, 10], initial: { kind: 'zeros' }, trainable: true, bypassed: false }], 2);
+      using store = new Store(
+        [{ name: 'w', dims: [10, 10], initial: { kind: 'zeros' }, trainable: true, bypassed: false }],
+        2,
+      );
       expect(store.total).toBe(112);
       program.write(x, new Float32Array(50 * 4 * 64));
       program.runSync(singleChunk([50, 50, 50, 50]));

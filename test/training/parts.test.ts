@@ -19,7 +19,9 @@ describe('selection', () => {
     expect(new Set(a.selection.map((s) => s.session)).size).toBe(2);
     expect(a.train.every((s) => !a.selection.some((o) => o.session === s.session))).toBe(true);
     expect(ids(split(data, 'inner:0.4', 0).selection)).toEqual(ids(a.selection));
-    const drawn = new Set(Array.from({ length: 20 }, (_, seed) => ids(split(data, 'inner:0.4', seed).selection).join()));
+    const drawn = new Set(
+      Array.from({ length: 20 }, (_, seed) => ids(split(data, 'inner:0.4', seed).selection).join()),
+    );
     expect(drawn.size).toBeGreaterThan(1);
   });
 
@@ -89,7 +91,8 @@ describe('progress', () => {
   test('lowers the learning rate on a plateau, warms up and cools down along a cosine', () => {
     const plateau = { kind: 'plateau', factor: 0.5, patience: 2, least: 0.003 } as const;
     const progress = startProgress();
-    for (let epoch = 1; epoch <= 9; epoch++) advance(progress, epoch, -epoch, { ...settings, patience: 99, schedule: plateau });
+    for (let epoch = 1; epoch <= 9; epoch++)
+      advance(progress, epoch, -epoch, { ...settings, patience: 99, schedule: plateau });
     expect(learningRate(0.01, plateau, progress, 10, 20)).toBe(0.003);
     const cosine = { kind: 'cosine', warmUp: 2 } as const;
     const rates = [1, 2, 3, 12].map((epoch) => learningRate(0.01, cosine, startProgress(), epoch, 12));

@@ -41,7 +41,11 @@ const weights = (checkpoint: Checkpoint) => Object.fromEntries(checkpoint.tensor
 
 describe('the same bits', () => {
   test('for one, two and three threads', async () => {
-    const [a, b, c] = [await run(three, { threads: 1 }), await run(three, { threads: 2 }), await run(three, { threads: 3 })];
+    const [a, b, c] = [
+      await run(three, { threads: 1 }),
+      await run(three, { threads: 2 }),
+      await run(three, { threads: 3 }),
+    ];
     for (const other of [b, c]) {
       expect(timeless(other.reports)).toEqual(timeless(a.reports));
       expect(weights(other.last[0]!)).toEqual(weights(a.last[0]!));
@@ -89,7 +93,10 @@ describe('attention bypass', () => {
   test('leaves the attention weight untouched, and only then', async () => {
     const bypassed = await run({ streams: [video], fusion: 'none' }, { epochs: 2, bypass: 2, clip: null });
     const trained = await run({ streams: [video], fusion: 'none' }, { epochs: 3, bypass: 2, clip: null });
-    const start = await run({ streams: [video], fusion: 'none' }, { epochs: 1, bypass: 1, clip: null, learningRate: 1e-30 });
+    const start = await run(
+      { streams: [video], fusion: 'none' },
+      { epochs: 1, bypass: 1, clip: null, learningRate: 1e-30 },
+    );
     const name = 'streams.video.attention.weight';
     expect(bypassed.last[0]!.tensors.get(name)).toEqual(start.last[0]!.tensors.get(name));
     expect(trained.last[0]!.tensors.get(name)).not.toEqual(start.last[0]!.tensors.get(name));
@@ -108,7 +115,8 @@ describe('frozen networks', () => {
     const a = (await run(one, {})).best[0]!;
     const v = (await run({ streams: [video], fusion: 'none' }, {})).best[0]!;
     const fused = (await run({ streams: [], fusion: 'attention' }, { from: [a, v] })).best[0]!;
-    for (const part of [a, v]) for (const [name, values] of part.tensors) expect(fused.tensors.get(name)).toEqual(values);
+    for (const part of [a, v])
+      for (const [name, values] of part.tensors) expect(fused.tensors.get(name)).toEqual(values);
     const dev = data.sequences.filter((s) => s.partition === 'dev');
     const mean = { ...fused, model: { ...fused.model, fusion: 'mean' as const }, tensors: new Map(fused.tensors) };
     mean.tensors.delete('fusion.weight');
@@ -129,7 +137,11 @@ describe('frozen networks', () => {
     const a = (await run(one, {})).best[0]!;
     const other = { ...a, model: { streams: [{ ...audio, name: 'again' }], fusion: 'none' as const } };
     const renamed = [...a.tensors].map(([name, v]) => [name.replace('streams.audio', 'streams.again'), v] as const);
-    const changed = { ...other, tensors: new Map(renamed), normaliser: { audio: { ...a.normaliser.audio!, sd: a.normaliser.audio!.sd.map((x) => 2 * x) } } };
+    const changed = {
+      ...other,
+      tensors: new Map(renamed),
+      normaliser: { audio: { ...a.normaliser.audio!, sd: a.normaliser.audio!.sd.map((x) => 2 * x) } },
+    };
     await expect(train({ streams: [], fusion: 'mean' }, data, { ...short, from: [a, changed] })).rejects.toMatchObject({
       code: 'ERR_CONFIG',
     });
@@ -142,7 +154,12 @@ describe('a replica', () => {
     const ends = [0, 1, 2, 3].map((r) => reports.filter((e) => e.replica === r).length);
     expect(new Set(ends).size).toBeGreaterThan(1);
     for (const [r, end] of ends.entries()) {
-      expect(reports.filter((e) => e.replica === r).map((e) => e.stopped).indexOf(true)).toBe(end - 1);
+      expect(
+        reports
+          .filter((e) => e.replica === r)
+          .map((e) => e.stopped)
+          .indexOf(true),
+      ).toBe(end - 1);
     }
   });
 
@@ -172,15 +189,17 @@ describe('learning', () => {
   });
 
   test('with an auxiliary loss trains the streams towards the targets themselves', async () => {
-    const losses = await Promise.all([0, 1].map(async (auxiliary) => {
-      const { last } = await run(three, { epochs: 20, auxiliary, patience: 99, dropout: 0 });
-      const alone = { ...last[0]!, model: { streams: [audio], fusion: 'none' as const } };
-      alone.tensors = new Map([...last[0]!.tensors].filter(([name]) => name.startsWith('streams.audio')));
-      alone.normaliser = { audio: last[0]!.normaliser.audio! };
-      const [learnt] = data.sequences.filter((s) => s.partition === 'train');
-      const [prediction] = await predict(alone, data, [learnt!]);
-      return learnt!.targets!.reduce((sum, gold, i) => sum + (gold - prediction!.values[i]!) ** 2, 0);
-    }));
+    const losses = await Promise.all(
+      [0, 1].map(async (auxiliary) => {
+        const { last } = await run(three, { epochs: 20, auxiliary, patience: 99, dropout: 0 });
+        const alone = { ...last[0]!, model: { streams: [audio], fusion: 'none' as const } };
+        alone.tensors = new Map([...last[0]!.tensors].filter(([name]) => name.startsWith('streams.audio')));
+        alone.normaliser = { audio: last[0]!.normaliser.audio! };
+        const [learnt] = data.sequences.filter((s) => s.partition === 'train');
+        const [prediction] = await predict(alone, data, [learnt!]);
+        return learnt!.targets!.reduce((sum, gold, i) => sum + (gold - prediction!.values[i]!) ** 2, 0);
+      }),
+    );
     expect(losses[1]).toBeLessThan(losses[0]!);
   });
 

@@ -1,0 +1,77 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inspect, readDataset, synthesize } from '../../lib/data/index.ts';
+import { readCheckpoint } from '../../lib/models/checkpoint.ts';
+import { readSafetensors, writeSafetensors } from '../../lib/models/safetensors.ts';
+import { json, QUICK, smallData, succeed, temporaryFolder } from './cli.ts';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+const at = (name: string) => join(folder.path, name);
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  await smallData(at('data'));
+});
+
+afterAll(() => folder.remove());
+
+describe('circumplex data inspect', () => {
+  it('describes a data set in numbers', async () => {
+    expect(await json('data', 'inspect', at('data'))).toEqual(inspect(await readDataset(at('data'))));
+  });
+
+  it('prints partitions, modalities and targets as tables', async () => {
+    const { stdout } = await succeed('data', 'inspect', at('data'));
+    for (const row of [/^train +4 +400 +32.0$/m, /^video +6 +0.000/m, /^valence +0.000/m]) expect(stdout).toMatch(row);
+  });
+});
+
+describe('circumplex data synthesize', () => {
+  it('writes the data set that the library makes of the same options', async () => {
+    const options = ['--kind', 'lagged', '--seed', '7', '--seconds', '4', '--lag', '-2', '--noise', 'audio=0', '--sizes', 'video=9'];
+    const counts = ['--train', '1', '--dev', '1', '--test', '0', '--selection', '1'];
+    const document = await json('data', 'synthesize', '--out', at('made'), ...options, ...counts);
+    const expected = synthesize({
+      kind: 'lagged',
+      seed: 7,
+      seconds: 4,
+      lag: -2,
+      noise: { audio: 0 },
+      sizes: { video: 9 },
+      sequences: { train: 1, dev: 1, test: 0, selection: 1 },
+    });
+    const { truth: _, ...data } = expected;
+    expect(await readDataset(at('made'))).toEqual(data);
+    expect(document).toEqual({ out: at('made'), ...inspect(data) });
+  });
+});
+
+describe('circumplex data convert', () => {
+  const film = '../shared/data/studyforrest';
+  const isHere = existsSync(film);
+  if (!isHere) console.warn(`${film} is absent: its conversion is not tested here`);
+
+  it.skipIf(!isHere)('makes a dataset directory of studyforrest, with the modalities asked for', async () => {
+    const document = await json('data', 'convert', 'studyforrest', film, '--out', at('film'), '--modalities', 'speech,audio');
+    expect(document).toMatchObject({ sequences: 8, rate: 25, frames: 177132 });
+    expect(Object.keys((await readDataset(at('film'))).modalities)).toEqual(['speech', 'audio']);
+  });
+});
+
+describe('circumplex data import-weights', () => {
+  it('makes a checkpoint of a state dict and its metadata: the same predictions', async () => {
+    await succeed('train', at('data'), '--out', at('run'), '--streams', 'audio', ...QUICK);
+    const { metadata, tensors } = await readSafetensors(at('run/best.safetensors'));
+    const theirs = [...tensors].map(([name, tensor]) => [name.replace('streams.audio.lstm.', 'net.rnn.'), tensor] as const);
+    await writeSafetensors(at('state.safetensors'), { tensors: new Map(theirs) });
+    const { targets, rate, model, normaliser } = JSON.parse(metadata.circumplex as string);
+    const config = { targets, rate, model, normaliser, tensors: { 'net.rnn.': 'streams.audio.lstm.' } };
+    writeFileSync(at('config.json'), JSON.stringify(config));
+    const document = await json('data', 'import-weights', at('state.safetensors'), at('config.json'), '--out', at('net.safetensors'));
+    expect(document).toMatchObject({ out: at('net.safetensors'), targets, tensors: tensors.size });
+    expect((await readCheckpoint(at('net.safetensors'))).model).toEqual(model);
+    await succeed('predict', at('net.safetensors'), at('data'), '--partition', 'dev', '--out', at('curves'));
+    expect(readFileSync(at('curves/dev_1.csv'))).toEqual(readFileSync(at('run/predictions/dev_1.csv')));
+  });
+});

@@ -1,0 +1,156 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readCurves, readDataset, sequence, writeCurves, writeDataset, writeNpy } from '../../lib/data/index.ts';
+import { score } from '../../lib/evaluation/index.ts';
+import { cli, json, QUICK, smallData, succeed, temporaryFolder } from './cli.ts';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+const at = (name: string) => join(folder.path, name);
+const text = (file: string) => readFileSync(at(file), 'utf8');
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  await smallData(at('data'));
+  await succeed('train', at('data'), '--out', at('run'), '--replicas', '2', '--window', 'video=3', ...QUICK);
+  await succeed('predict', at('run/best.safetensors'), at('data'), '--out', at('curves'));
+});
+
+afterAll(() => folder.remove());
+
+describe('circumplex predict', () => {
+  it('writes the curves that the run wrote, and those of every other sequence', () => {
+    expect(readdirSync(at('curves'))).toHaveLength(7);
+    for (const name of readdirSync(at('run/predictions'))) {
+      expect(text(`curves/${name}`)).toBe(text(`run/predictions/${name}`));
+    }
+    expect(text('curves/train_1.csv')).toMatch(/^time,arousal,valence\n0,-?[\d.]+,-?[\d.]+\n0.08,/);
+  });
+
+  it('predicts a partition', async () => {
+    const { stdout } = await succeed('predict', at('run/best.safetensors'), at('data'), '--out', at('dev'), '--partition', 'dev');
+    expect(readdirSync(at('dev'))).toEqual(['dev_1.csv', 'dev_2.csv']);
+    expect(stdout).toBe(`${at('dev/dev_1.csv')}\n${at('dev/dev_2.csv')}\n`);
+  });
+
+  it('of several checkpoints writes the mean of their curves', async () => {
+    const runs = [at('run/best.safetensors'), at('run/replicas/1/best.safetensors')];
+    await succeed('predict', ...runs, at('data'), '--partition', 'test', '--out', at('mean'));
+    const [mean, one, two] = await Promise.all(
+      ['mean', 'run/predictions', 'run/replicas/1/predictions'].map((path) => readCurves(at(`${path}/test_1.csv`))),
+    );
+    mean?.values.forEach((value, i) => {
+      expect(value).toBeCloseTo(((one?.values[i] as number) + (two?.values[i] as number)) / 2, 7);
+    });
+  });
+
+  it('predicts a recording given as files, .npy or .csv, as the data set it came from', async () => {
+    const data = await readDataset(at('data'));
+    const { features, length } = sequence(data, 'dev_1');
+    await writeNpy(at('audio.npy'), features.audio as Float32Array, [length, 5]);
+    await writeCurves(at('video.csv'), ['a', 'b', 'c', 'd', 'e', 'f'], features.video as Float32Array, data.rate);
+    const files = [`audio=${at('audio.npy')}`, `video=${at('video.csv')}`];
+    await succeed('predict', at('run/best.safetensors'), ...files, '--out', at('clip'), '--name', 'clip');
+    await succeed('predict', at('run/best.safetensors'), ...files.reverse(), '--out', at('clip'));
+    expect(readdirSync(at('clip'))).toEqual(['clip.csv', 'video.csv']);
+    expect(text('clip/clip.csv')).toBe(text('clip/video.csv'));
+    const [clip, whole] = await Promise.all(['clip/clip.csv', 'curves/dev_1.csv'].map((path) => readCurves(at(path))));
+    // Nine digits of a feature are a float32, so only the curves' own rounding is left.
+    clip?.values.forEach((value, i) => {
+      expect(value).toBeCloseTo(whole?.values[i] as number, 6);
+    });
+  });
+
+  it('writes what the model looked at: fusion weights and window weights, each frame adding up to 1', async () => {
+    const document = await json('predict', at('run/best.safetensors'), at('data'), '--partition', 'test', '--out', at('looked'), '--traces');
+    expect(document.files).toEqual(['test_1.csv', 'traces/test_1.fusion.csv', 'traces/test_1.window.video.csv']);
+    expect(document).toMatchObject({ targets: ['arousal', 'valence'], rate: 12.5, sequences: [{ sequence: 'test_1', frames: 100 }] });
+    const fusion = await readCurves(at('looked/traces/test_1.fusion.csv'));
+    expect(fusion.names).toEqual(['arousal.audio', 'arousal.video', 'valence.audio', 'valence.video']);
+    const window = await readCurves(at('looked/traces/test_1.window.video.csv'));
+    expect(window.names).toEqual(['-1', '0', '1']);
+    for (let t = 0; t < 100; t++) {
+      const [a, b] = fusion.values.subarray(4 * t, 4 * t + 2);
+      expect((a as number) + (b as number)).toBeCloseTo(1, 5);
+      expect(window.values.subarray(3 * t, 3 * t + 3).reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 5);
+    }
+  });
+});
+
+describe('circumplex evaluate', () => {
+  it('gives the scores that the library gives for the curves', async () => {
+    const { scores, ...document } = await json('evaluate', at('run/best.safetensors'), at('data'));
+    expect(document).toMatchObject({ partition: 'dev', convention: 'circumplex', dataset: 'synthetic-reliability', warnings: [] });
+    const data = await readDataset(at('data'));
+    const pairs = ['dev_1', 'dev_2'].map(async (id) => {
+      const { values } = await readCurves(at(`curves/${id}.csv`));
+      return { sequence: id, gold: sequence(data, id).targets as Float64Array, prediction: values };
+    });
+    const expected = score(await Promise.all(pairs), data.targets);
+    for (const target of data.targets) {
+      expect(scores[target].cccMean).toBeCloseTo(expected[target]?.cccMean as number, 6);
+      expect(scores[target].cccConcat).toBeCloseTo(expected[target]?.cccConcat as number, 6);
+    }
+  });
+
+  it('prints both aggregates and each sequence in tables that name their convention', async () => {
+    const { stdout, stderr } = await succeed('evaluate', at('run/best.safetensors'), at('data'), '--convention', 'avec');
+    expect(stdout).toMatch(/CCC, mean over sequences +CCC, concatenated/);
+    expect(stdout).toMatch(/^dev_2 +valence/m);
+    expect(stdout).toContain('Convention "avec"');
+    expect(stderr).toBe('');
+  });
+
+  it('warns, naming the part, when a scored sequence was fitted on or chose the epoch', async () => {
+    const { stderr } = await succeed('evaluate', at('run/best.safetensors'), at('data'), '--partition', 'train');
+    expect(stderr).toMatch(/^warning: the model's streams.audio was fitted on sequences .*\(train_/m);
+    expect(stderr).toMatch(/^warning: the model's normaliser was fitted on/m);
+    expect(stderr).toMatch(/^warning: the model's epoch was chosen on sequences .*optimistic$/m);
+  });
+
+  it('leaves out test sequences without a gold standard, and fails when none is left', async () => {
+    const data = await readDataset(at('data'));
+    const unlabelled = data.sequences.map((s) => (s.partition === 'test' ? { ...s, targets: null } : s));
+    await writeDataset({ ...data, sequences: unlabelled }, at('hidden'));
+    const { code, stderr } = await cli('evaluate', at('run/best.safetensors'), at('hidden'), '--partition', 'test');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('no sequence of partition test has a gold standard')]);
+    const again = await succeed('train', at('hidden'), '--out', at('blind'), '--streams', 'audio', ...QUICK);
+    expect(again.stdout).not.toMatch(/^test /m);
+    expect(readdirSync(at('blind/predictions'))).toContain('test_1.csv');
+  });
+});
+
+describe('circumplex score', () => {
+  it('scores a run against its data set as evaluate does', async () => {
+    const [scored, evaluated] = await Promise.all([
+      json('score', at('data'), at('dev')),
+      json('evaluate', at('run/best.safetensors'), at('data')),
+    ]);
+    expect(scored.scores.arousal.cccMean).toBeCloseTo(evaluated.scores.arousal.cccMean, 6);
+    expect(Object.keys(scored.scores.valence.perSequence)).toEqual(['dev_1', 'dev_2']);
+  });
+
+  it('compares folders by name, columns by name, and warns of what has no gold standard', async () => {
+    for (const path of ['gold', 'guess']) mkdirSync(at(path));
+    writeFileSync(at('gold/a.csv'), 'time,valence,arousal\n0,1,2\n1,2,1\n2,3,4\n');
+    writeFileSync(at('guess/a.csv'), 'time,arousal,valence,liking\n0.0009,2,1,0\n1,1,2,0\n2,4,3,0\n');
+    writeFileSync(at('guess/b.csv'), 'time,arousal,valence\n0,2,1\n1,1,2\n');
+    const { scores, warnings } = await json('score', at('gold'), at('guess'));
+    expect([scores.arousal.cccMean, scores.valence.cccConcat]).toEqual([1, 1]);
+    expect(warnings).toEqual(['there is no gold standard of b: left out']);
+  });
+
+  it('scores one file against another whatever they are called, and only the targets asked for', async () => {
+    writeFileSync(at('other.csv'), 'time,arousal\n0,1\n1,1\n2,2\n');
+    const { scores } = await json('score', at('gold/a.csv'), at('other.csv'), '--targets', 'arousal');
+    // By hand: means 7/3, 4/3, variances 14/9, 2/9, covariance 5/9, squared difference of the means 1.
+    expect(scores.arousal.perSequence.other.ccc).toBeCloseTo((2 * (5 / 9)) / (14 / 9 + 2 / 9 + 1), 12);
+    expect(Object.keys(scores)).toEqual(['arousal']);
+  });
+
+  it('crops a longer prediction where the convention does', async () => {
+    writeFileSync(at('longer.csv'), 'time,valence,arousal\n0,1,2\n1,2,1\n2,3,4\n3,9,9\n');
+    const { scores } = await json('score', at('gold/a.csv'), at('longer.csv'), '--convention', 'avec');
+    expect(scores.valence).toMatchObject({ convention: 'avec', frames: 3 });
+  });
+});
