@@ -22,9 +22,16 @@ export function real(rule: string, fits: (value: number) => boolean): Parse<numb
   };
 }
 
-/** 'none' is null. */
-export function orNone<T>(parse: Parse<T>): Parse<T | null> {
+/** 'none' is null, in a value within a list. */
+export function orNull<T>(parse: Parse<T>): Parse<T | null> {
   return (text) => (text === 'none' ? null : parse(text));
+}
+
+/** Stands for null as an option's own value, which commander would turn into ''. */
+export const NONE = Symbol('none');
+
+export function orNone<T>(parse: Parse<T>): Parse<T | typeof NONE> {
+  return (text) => (text === 'none' ? NONE : parse(text));
 }
 
 export function oneOf<T extends string>(...choices: readonly T[]): Parse<T> {

@@ -18,12 +18,14 @@ import {
   type DeviceFlags,
   deviceOptions,
   JSON_OPTION,
+  NONE,
   name,
   names,
   numbers,
   oneOf,
   option,
   orNone,
+  orNull,
   perName,
   real,
   refuse,
@@ -176,7 +178,7 @@ export function addTrainOptions(command: Command): void {
         option(
           '--window <frames>',
           'attention window: 13, video=13 or none (default: none)',
-          perName(orNone(whole(1))),
+          perName(orNull(whole(1))),
         ),
         option(
           '--attention <kind>',
@@ -309,7 +311,7 @@ function isModel(value: unknown): value is Model {
 function settingsOf(flags: TrainFlags, preprocessing: object, data: Dataset): Partial<TrainingSettings> {
   const given = SETTINGS.filter(({ attribute }) => flags[attribute] !== undefined);
   const settings: Partial<TrainingSettings> = Object.fromEntries(
-    given.map((entry) => [entry.setting, flags[entry.attribute]]),
+    given.map(({ setting, attribute }) => [setting, flags[attribute] === NONE ? null : flags[attribute]]),
   );
   const { delay, decimate, functionals } = flags;
   if (delay) settings.delay = delayOf(delay, data.targets);

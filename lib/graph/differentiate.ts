@@ -18,7 +18,8 @@ export function differentiate(graph: Graph, seeds: [Value, Value][] = [], inputs
     const list = parts.get(value);
     if (!list) return null;
     let sum = list[0] as Value;
-    if (list.length > 1) {
+    // A parameter's gradient has its place in the store even when only one of its uses reaches a loss.
+    if (list.length > 1 || (value.parameter !== null && sum.gradientOf !== value.parameter)) {
       sum = target(graph, value);
       graph.call('accumulate', list, [sum]);
     }

@@ -10,11 +10,8 @@ export function concat(graph: Graph, inputs: Value[]): Value {
   const y = graph.value('f32', [time, lanes, widths.reduce((a, b) => a + b, 0)], { replicated });
   graph.call('concat', inputs, [y], {
     gradient: ({ graph: g, upstream, want }) => {
-      g.call(
-        'concat_backward',
-        [upstream(0)],
-        inputs.map((_, i) => want(i)),
-      );
+      const parts = inputs.map((_, i) => want(i));
+      g.call('concat_backward', [upstream(0)], parts, { attributes: { sizes: widths } });
     },
   });
   return y;

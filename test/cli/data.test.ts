@@ -29,7 +29,20 @@ describe('circumplex data inspect', () => {
 
 describe('circumplex data synthesize', () => {
   it('writes the data set that the library makes of the same options', async () => {
-    const options = ['--kind', 'lagged', '--seed', '7', '--seconds', '4', '--lag', '-2', '--noise', 'audio=0', '--sizes', 'video=9'];
+    const options = [
+      '--kind',
+      'lagged',
+      '--seed',
+      '7',
+      '--seconds',
+      '4',
+      '--lag',
+      '-2',
+      '--noise',
+      'audio=0',
+      '--sizes',
+      'video=9',
+    ];
     const counts = ['--train', '1', '--dev', '1', '--test', '0', '--selection', '1'];
     const document = await json('data', 'synthesize', '--out', at('made'), ...options, ...counts);
     const expected = synthesize({
@@ -53,7 +66,16 @@ describe('circumplex data convert', () => {
   if (!isHere) console.warn(`${film} is absent: its conversion is not tested here`);
 
   it.skipIf(!isHere)('makes a dataset directory of studyforrest, with the modalities asked for', async () => {
-    const document = await json('data', 'convert', 'studyforrest', film, '--out', at('film'), '--modalities', 'speech,audio');
+    const document = await json(
+      'data',
+      'convert',
+      'studyforrest',
+      film,
+      '--out',
+      at('film'),
+      '--modalities',
+      'speech,audio',
+    );
     expect(document).toMatchObject({ sequences: 8, rate: 25, frames: 177132 });
     expect(Object.keys((await readDataset(at('film'))).modalities)).toEqual(['speech', 'audio']);
   });
@@ -63,12 +85,21 @@ describe('circumplex data import-weights', () => {
   it('makes a checkpoint of a state dict and its metadata: the same predictions', async () => {
     await succeed('train', at('data'), '--out', at('run'), '--streams', 'audio', ...QUICK);
     const { metadata, tensors } = await readSafetensors(at('run/best.safetensors'));
-    const theirs = [...tensors].map(([name, tensor]) => [name.replace('streams.audio.lstm.', 'net.rnn.'), tensor] as const);
+    const theirs = [...tensors].map(
+      ([name, tensor]) => [name.replace('streams.audio.lstm.', 'net.rnn.'), tensor] as const,
+    );
     await writeSafetensors(at('state.safetensors'), { tensors: new Map(theirs) });
     const { targets, rate, model, normaliser } = JSON.parse(metadata.circumplex as string);
     const config = { targets, rate, model, normaliser, tensors: { 'net.rnn.': 'streams.audio.lstm.' } };
     writeFileSync(at('config.json'), JSON.stringify(config));
-    const document = await json('data', 'import-weights', at('state.safetensors'), at('config.json'), '--out', at('net.safetensors'));
+    const document = await json(
+      'data',
+      'import-weights',
+      at('state.safetensors'),
+      at('config.json'),
+      '--out',
+      at('net.safetensors'),
+    );
     expect(document).toMatchObject({ out: at('net.safetensors'), targets, tensors: tensors.size });
     expect((await readCheckpoint(at('net.safetensors'))).model).toEqual(model);
     await succeed('predict', at('net.safetensors'), at('data'), '--partition', 'dev', '--out', at('curves'));

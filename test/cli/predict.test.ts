@@ -28,7 +28,15 @@ describe('circumplex predict', () => {
   });
 
   it('predicts a partition', async () => {
-    const { stdout } = await succeed('predict', at('run/best.safetensors'), at('data'), '--out', at('dev'), '--partition', 'dev');
+    const { stdout } = await succeed(
+      'predict',
+      at('run/best.safetensors'),
+      at('data'),
+      '--out',
+      at('dev'),
+      '--partition',
+      'dev',
+    );
     expect(readdirSync(at('dev'))).toEqual(['dev_1.csv', 'dev_2.csv']);
     expect(stdout).toBe(`${at('dev/dev_1.csv')}\n${at('dev/dev_2.csv')}\n`);
   });
@@ -62,9 +70,22 @@ describe('circumplex predict', () => {
   });
 
   it('writes what the model looked at: fusion weights and window weights, each frame adding up to 1', async () => {
-    const document = await json('predict', at('run/best.safetensors'), at('data'), '--partition', 'test', '--out', at('looked'), '--traces');
+    const document = await json(
+      'predict',
+      at('run/best.safetensors'),
+      at('data'),
+      '--partition',
+      'test',
+      '--out',
+      at('looked'),
+      '--traces',
+    );
     expect(document.files).toEqual(['test_1.csv', 'traces/test_1.fusion.csv', 'traces/test_1.window.video.csv']);
-    expect(document).toMatchObject({ targets: ['arousal', 'valence'], rate: 12.5, sequences: [{ sequence: 'test_1', frames: 100 }] });
+    expect(document).toMatchObject({
+      targets: ['arousal', 'valence'],
+      rate: 12.5,
+      sequences: [{ sequence: 'test_1', frames: 100 }],
+    });
     const fusion = await readCurves(at('looked/traces/test_1.fusion.csv'));
     expect(fusion.names).toEqual(['arousal.audio', 'arousal.video', 'valence.audio', 'valence.video']);
     const window = await readCurves(at('looked/traces/test_1.window.video.csv'));
@@ -80,7 +101,12 @@ describe('circumplex predict', () => {
 describe('circumplex evaluate', () => {
   it('gives the scores that the library gives for the curves', async () => {
     const { scores, ...document } = await json('evaluate', at('run/best.safetensors'), at('data'));
-    expect(document).toMatchObject({ partition: 'dev', convention: 'circumplex', dataset: 'synthetic-reliability', warnings: [] });
+    expect(document).toMatchObject({
+      partition: 'dev',
+      convention: 'circumplex',
+      dataset: 'synthetic-reliability',
+      warnings: [],
+    });
     const data = await readDataset(at('data'));
     const pairs = ['dev_1', 'dev_2'].map(async (id) => {
       const { values } = await readCurves(at(`curves/${id}.csv`));
@@ -94,7 +120,13 @@ describe('circumplex evaluate', () => {
   });
 
   it('prints both aggregates and each sequence in tables that name their convention', async () => {
-    const { stdout, stderr } = await succeed('evaluate', at('run/best.safetensors'), at('data'), '--convention', 'avec');
+    const { stdout, stderr } = await succeed(
+      'evaluate',
+      at('run/best.safetensors'),
+      at('data'),
+      '--convention',
+      'avec',
+    );
     expect(stdout).toMatch(/CCC, mean over sequences +CCC, concatenated/);
     expect(stdout).toMatch(/^dev_2 +valence/m);
     expect(stdout).toContain('Convention "avec"');

@@ -104,7 +104,10 @@ const WRONG_USAGE: Case[] = [
   ['predict <data> --out <new>', /name a checkpoint/],
   ['predict <run/best.safetensors> --out <new>', /name a dataset directory/],
   ['predict <run/best.safetensors> <data> <wider> --out <new>', /one dataset directory at a time/],
-  ['predict <run/best.safetensors> <data> --out <new> --partition val', /Allowed choices are train, selection, dev, test/],
+  [
+    'predict <run/best.safetensors> <data> --out <new> --partition val',
+    /Allowed choices are train, selection, dev, test/,
+  ],
   ['predict <run/best.safetensors> <data> --out <new> --name x', /--name is for a recording/],
   ['predict <run/best.safetensors> <run/best.safetensors> <data> --out <new> --traces', /a single checkpoint/],
   ['predict <both/best.safetensors> one.npy --out <new>', /which modality it is; .* audio=FILE video=FILE/],
@@ -125,7 +128,11 @@ const WRONG_USAGE: Case[] = [
 const FAILED: [...Case, code: string][] = [
   ['train <nowhere> --out <new>', /no dataset.json/, 'ERR_DATA'],
   ['train <run> --out <new>', /no dataset.json/, 'ERR_DATA'],
-  ['train <data> --out <run>', /is not empty \(best.safetensors, .*choose another --out, or go on with --resume/, 'ERR_FILE'],
+  [
+    'train <data> --out <run>',
+    /is not empty \(best.safetensors, .*choose another --out, or go on with --resume/,
+    'ERR_FILE',
+  ],
   ['train <data> --out <late.csv>', /cannot be a run directory/, 'ERR_FILE'],
   ['train <data> --out <late.csv/new> --hidden 4', /cannot be a run directory/, 'ERR_FILE'],
   [`${train} --device cuda`, /no CUDA backend; use --device cpu/, 'ERR_NO_DEVICE'],
@@ -133,23 +140,39 @@ const FAILED: [...Case, code: string][] = [
   [`${train} --selection ids:train_1,train_2,train_3,train_4`, /leaves no sequence to train on/, 'ERR_DATA'],
   [`${train} --init <truncated.safetensors>`, /truncated.safetensors: .*the file is truncated/, 'ERR_CHECKPOINT'],
   [`${train} --init <nowhere.safetensors>`, /does not exist/, 'ERR_FILE'],
-  ['train <wider> --out <new> --init <run/best.safetensors>', /reads 5 features of 'audio', the data give 7/, 'ERR_CHECKPOINT'],
+  [
+    'train <wider> --out <new> --init <run/best.safetensors>',
+    /reads 5 features of 'audio', the data give 7/,
+    'ERR_CHECKPOINT',
+  ],
   ['train <renamed> --out <new> --from <both/best.safetensors>', /'video', which is not there/, 'ERR_CHECKPOINT'],
   [`${train} --config <nowhere.json>`, /does not exist/, 'ERR_FILE'],
   ['train --out <new> --resume', /is no run directory/, 'ERR_FILE'],
   ['train <changed> --out <run> --resume', /the data set has changed/, 'ERR_DATA'],
   ['predict <truncated.safetensors> <data> --out <new>', /the file is truncated/, 'ERR_CHECKPOINT'],
   ['predict <text.safetensors> <data> --out <new>', /text.safetensors/, 'ERR_CHECKPOINT'],
-  ['predict <run/best.safetensors> <wider> --out <new>', /reads 5 features of 'audio', the data give 7/, 'ERR_CHECKPOINT'],
+  [
+    'predict <run/best.safetensors> <wider> --out <new>',
+    /reads 5 features of 'audio', the data give 7/,
+    'ERR_CHECKPOINT',
+  ],
   ['predict <run/best.safetensors> <faster> --out <new>', /at 12.5 Hz, these at 25 Hz/, 'ERR_CHECKPOINT'],
   ['predict <both/best.safetensors> <renamed> --out <new>', /'video', which is not there/, 'ERR_CHECKPOINT'],
-  ['predict <run/best.safetensors> <data> --partition selection --out <new>', /no sequence in partition selection/, 'ERR_DATA'],
+  [
+    'predict <run/best.safetensors> <data> --partition selection --out <new>',
+    /no sequence in partition selection/,
+    'ERR_DATA',
+  ],
   ['predict <run/best.safetensors> <data> --partition dev --out <curves>', /dev_1.csv is there already/, 'ERR_FILE'],
   ['predict <run/best.safetensors> <data> --out <late.csv>', /cannot create/, 'ERR_FILE'],
   ['predict <run/best.safetensors> <data> --out <new> --device cuda', /no CUDA backend/, 'ERR_NO_DEVICE'],
   ['predict <run/best.safetensors> <nowhere.npy> --out <new>', /does not exist/, 'ERR_FILE'],
   ['predict <run/best.safetensors> <late.csv> --out <new>', /time is 0.09, but at 12.5 Hz it must be 0.08/, 'ERR_DATA'],
-  ['predict <run/best.safetensors> <curves/dev_1.csv> --out <new>', /reads 5 features of 'audio', the data give 2/, 'ERR_CHECKPOINT'],
+  [
+    'predict <run/best.safetensors> <curves/dev_1.csv> --out <new>',
+    /reads 5 features of 'audio', the data give 2/,
+    'ERR_CHECKPOINT',
+  ],
   ['evaluate <run/best.safetensors> <data> --partition selection', /only in train, dev, test/, 'ERR_DATA'],
   ['evaluate <both/best.safetensors> <renamed>', /'video', which is not there/, 'ERR_CHECKPOINT'],
   ['score <curves/dev_1.csv> <late.csv>', /late.csv: frame 1 .* is at 0.09 s, in .* at 0.08 s/, 'ERR_DATA'],
@@ -165,7 +188,11 @@ const FAILED: [...Case, code: string][] = [
   ['data synthesize --out <curves>', /is not empty/, 'ERR_FILE'],
   ['data import-weights <run/best.safetensors> <typo.json> --out <new>', /targets is missing/, 'ERR_CHECKPOINT'],
   ['data import-weights <run/best.safetensors> <broken.json> --out <new>', /not valid JSON/, 'ERR_CHECKPOINT'],
-  ['data import-weights <run/best.safetensors> <typo.json> --out <run/best.safetensors>', /is there already/, 'ERR_FILE'],
+  [
+    'data import-weights <run/best.safetensors> <typo.json> --out <run/best.safetensors>',
+    /is there already/,
+    'ERR_FILE',
+  ],
   ['demo --out <curves>', /is not empty and is no folder of the demo/, 'ERR_FILE'],
 ];
 
@@ -227,7 +254,9 @@ describe('--json', () => {
   it('prints one document for a failure, too', async () => {
     const { code, stdout, stderr } = await cli('data', 'inspect', at('curves'), '--json');
     expect(code).toBe(1);
-    expect(JSON.parse(stdout)).toEqual({ error: { code: 'ERR_DATA', message: expect.stringContaining('dataset.json') } });
+    expect(JSON.parse(stdout)).toEqual({
+      error: { code: 'ERR_DATA', message: expect.stringContaining('dataset.json') },
+    });
     expect(stderr).toContain('(ERR_DATA)');
   });
 

@@ -38,6 +38,9 @@ describe('on data with a dev partition', () => {
     result = await reproduceLucas2020(data, { ...settings, only: FUSIONS, out: join(directory, 'dev') });
   });
 
+  const ours = (condition: Lucas2020Condition) =>
+    (result.protocols[0] as Reproduction['protocols'][number]).conditions[condition] as ConditionResult;
+
   it("our protocol and the paper's score dev, the paper's marked optimistic", () => {
     expect(result.scored).toBe('synthetic-demo dev');
     expect(result.protocols.map(({ selection, optimistic }) => [selection, optimistic])).toEqual([
@@ -65,7 +68,7 @@ describe('on data with a dev partition', () => {
 
   it('the frozen streams are the median runs by selection score', async () => {
     for (const name of ['audio', 'video'] as const) {
-      const { median, selection } = result.protocols[0]?.conditions[name]?.parts.dev as ConditionResult['parts'][string];
+      const { median, selection } = ours(name).parts.dev as ConditionResult['parts'][string];
       const sorted = selection.map((score) => score as number).sort((a, b) => a - b);
       expect(selection[median]).toBe(sorted[1]);
       const place = join(directory, 'dev', 'runs', 'ours');
@@ -78,7 +81,7 @@ describe('on data with a dev partition', () => {
   });
 
   it("the mean of the frozen streams is one model, whatever the run's seed", () => {
-    const { runs } = result.protocols[0]?.conditions['fusion-mean'] as ConditionResult;
+    const { runs } = ours('fusion-mean');
     expect(new Set(runs.cccConcat.arousal).size).toBe(1);
   });
 
@@ -95,9 +98,13 @@ describe('on data with a dev partition', () => {
   it('a run that was stopped goes on to the same numbers', async () => {
     const out = join(directory, 'stopped');
     const controller = new AbortController();
-    const stopped = reproduceLucas2020(data, { ...settings, only: FUSIONS, out, signal: controller.signal }, (report) => {
-      if (report.condition === 'fusion-olb') controller.abort();
-    });
+    const stopped = reproduceLucas2020(
+      data,
+      { ...settings, only: FUSIONS, out, signal: controller.signal },
+      (report) => {
+        if (report.condition === 'fusion-olb') controller.abort();
+      },
+    );
     await expect(stopped).rejects.toMatchObject({ code: 'ERR_ABORTED' });
     const conditions = new Set<string>();
     const resumed = await reproduceLucas2020(data, { ...settings, only: FUSIONS, out }, (report) => {

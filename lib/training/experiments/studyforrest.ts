@@ -4,6 +4,7 @@ import {
   type Matrix,
   predictMean,
   predictRidge,
+  type Ridge,
   type ScoredSequence,
   type Scores,
   score,
@@ -19,9 +20,7 @@ import { shuffle } from '../selection.ts';
  */
 export const recommended = {
   model: {
-    streams: [
-      stream({ name: 'early', inputs: ['audio', 'video'], hidden: 32, layers: 2, bidirectional: true }),
-    ],
+    streams: [stream({ name: 'early', inputs: ['audio', 'video'], hidden: 32, layers: 2, bidirectional: true })],
     fusion: 'none',
   } satisfies Model,
   settings: {
@@ -58,35 +57,61 @@ export const RIDGE: RidgeSettings = {
  * lambda by the mean CCC over targets, then all of the training sessions are fitted. Scored at the labels' rate, joined.
  */
 export function crossValidateRidge(dataset: Dataset, dataSeed: number, settings: RidgeSettings = RIDGE): Scores {
-  const { functionals, decimate: n, lambdas } = settings;
-  const small = decimate(addFunctionals(dataset, functionals), n);
-  const modalities = Object.keys(small.modalities);
-  const columns = modalities.reduce((sum, name) => sum + (small.modalities[name]?.size ?? 0), 0);
-  const all = small.sequences.map((s, i) => ({
-    id: s.id,
-    session: s.session,
-    x: matrixOf(modalities.map((name) => s.features[name] as Float32Array), s.length, columns),
-    y: { data: s.targets as Float64Array, rows: s.length, columns: dataset.targets.length },
-    whole: dataset.sequences[i] as Dataset['sequences'][number],
-  }));
-  type Part = (typeof all)[number];
-  const fit = (from: Part[], lambda: number) => fitRidge(stack(from.map((p) => p.x)), stack(from.map((p) => p.y)), lambda);
-  const predicted = (ridge: ReturnType<typeof fit>, to: Part[]): ScoredSequence[] =>
-    to.map(({ id, x, whole }) => ({
-      sequence: id,
-      gold: whole.targets as Float64Array,
-      prediction: interpolate(predictRidge(ridge, x), dataset.targets.length, n, whole.length),
-    }));
-  const sessions = [...new Set(all.map((p) => p.session))];
+  const { targets } = dataset;
+  const recordings = recordingsOf(dataset, settings);
+  const sessions = [...new Set(recordings.map((r) => r.session))];
   const joined = sessions.flatMap((session) => {
-    const train = all.filter((p) => p.session !== session);
-    const [inner] = shuffle([...new Set(train.map((p) => p.session))], dataSeed, 0);
-    const [taught, choosing] = [train.filter((p) => p.session !== inner), train.filter((p) => p.session === inner)];
-    const quality = lambdas.map((lambda) => meanCcc(score(predicted(fit(taught, lambda), choosing), dataset.targets)));
-    const lambda = lambdas[quality.indexOf(Math.max(...quality))] as number;
-    return predicted(fit(train, lambda), all.filter((p) => p.session === session));
+    const train = recordings.filter((r) => r.session !== session);
+    const [inner] = shuffle([...new Set(train.map((r) => r.session))], dataSeed, 0);
+    const taught = train.filter((r) => r.session !== inner);
+    const choosing = train.filter((r) => r.session === inner);
+    const quality = settings.lambdas.map((lambda) =>
+      meanCcc(score(predictAll(fitAll(taught, lambda), choosing, settings.decimate), targets)),
+    );
+    const lambda = settings.lambdas[quality.indexOf(Math.max(...quality))] as number;
+    const held = recordings.filter((r) => r.session === session);
+    return predictAll(fitAll(train, lambda), held, settings.decimate);
   });
-  return score(joined, dataset.targets);
+  return score(joined, targets);
+}
+
+/** A sequence as the regression takes it, and its gold at the labels' rate. */
+interface Recording {
+  id: string;
+  session: string;
+  /** Decimated: [frames, inputs] and [frames, targets]. */
+  x: Matrix;
+  y: Matrix;
+  gold: Float64Array;
+}
+
+function recordingsOf(dataset: Dataset, { functionals, decimate: n }: RidgeSettings): Recording[] {
+  const small = decimate(addFunctionals(dataset, functionals), n);
+  const sizes = Object.entries(small.modalities);
+  const inputs = sizes.reduce((sum, [, { size }]) => sum + size, 0);
+  return small.sequences.map(({ id, session, length, features, targets }, i) => ({
+    id,
+    session,
+    x: sideBySide(
+      sizes.map(([name]) => features[name] as Float32Array),
+      length,
+      inputs,
+    ),
+    y: { data: targets as Float64Array, rows: length, columns: dataset.targets.length },
+    gold: dataset.sequences[i]?.targets as Float64Array,
+  }));
+}
+
+function fitAll(recordings: readonly Recording[], lambda: number): Ridge {
+  return fitRidge(stack(recordings.map((r) => r.x)), stack(recordings.map((r) => r.y)), lambda);
+}
+
+function predictAll(ridge: Ridge, recordings: readonly Recording[], n: number): ScoredSequence[] {
+  return recordings.map(({ id, x, y, gold }) => ({
+    sequence: id,
+    gold,
+    prediction: interpolate(predictRidge(ridge, x), y.columns, n, gold.length / y.columns),
+  }));
 }
 
 /** Leave one session out with the mean of the training labels. */
@@ -132,7 +157,7 @@ function meanCcc(scores: Scores): number {
 }
 
 /** Features of several modalities side by side: [rows, columns]. */
-function matrixOf(parts: readonly Float32Array[], rows: number, columns: number): Matrix {
+function sideBySide(parts: readonly Float32Array[], rows: number, columns: number): Matrix {
   const data = new Float64Array(rows * columns);
   let at = 0;
   for (const part of parts) {

@@ -197,7 +197,7 @@ function meanWeights(predictions: readonly Prediction[]): number[] {
   const sums = new Array<number>(WINDOW).fill(0);
   let frames = 0;
   for (const { traces } of predictions) {
-    const { weights } = traces?.windows.video as { weights: Float32Array };
+    const weights = traces?.windows.video?.weights as Float32Array;
     frames += weights.length / WINDOW;
     weights.forEach((weight, i) => {
       sums[i % WINDOW] = (sums[i % WINDOW] as number) + weight;
@@ -212,7 +212,7 @@ function keyFrameShare(data: SyntheticDataset, predictions: readonly Prediction[
   let [onKeys, mass] = [0, 0];
   for (const { sequence, traces } of predictions) {
     const keys = data.truth.keyFrames?.[sequence] as Uint8Array;
-    const { weights } = traces?.windows.video as { weights: Float32Array };
+    const weights = traces?.windows.video?.weights as Float32Array;
     weights.forEach((weight, i) => {
       const frame = Math.floor(i / WINDOW) + (i % WINDOW) - left; // outside the sequence the weight is 0
       mass += weight;

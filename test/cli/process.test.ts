@@ -1,0 +1,161 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { build } from 'tsdown';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { QUICK, smallData, temporaryFolder } from './cli.ts';
+
+/** The command line as a process of its own: what signals, kills and permissions do to it. */
+const BUNDLE = resolve('build/cli-test');
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+const at = (name: string) => join(folder.path, name);
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  // Bundled anew: a bundle from before the last change would be what is tested.
+  const entry = { main: 'lib/cli/main.ts' };
+  const plain = { config: false, dts: false, clean: true, fixedExtension: true, logLevel: 'error' } as const;
+  await build({ ...plain, entry, outDir: BUNDLE, format: 'esm', platform: 'node', target: 'node20' });
+  await smallData(at('data'));
+  await smallData(at('long'), { seconds: 240, rate: 25 });
+});
+
+afterAll(() => folder.remove());
+
+interface Started {
+  child: ChildProcess;
+  /** Resolves once stderr has this text. */
+  says(text: string): Promise<void>;
+  ended: Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string }>;
+}
+
+function start(argv: string[], options: { uid?: number } = {}): Started {
+  const child = spawn(process.execPath, [join(BUNDLE, 'main.mjs'), ...argv], options);
+  const written = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].on('data', (data: Buffer) => {
+      written[name] += data;
+    });
+  }
+  const ended = new Promise<Awaited<Started['ended']>>((done) => {
+    child.on('close', (code, signal) => done({ code, signal, ...written }));
+  });
+  const says = async (text: string) => {
+    while (!written.stderr.includes(text)) {
+      if (child.exitCode !== null) throw new Error(`it ended without saying "${text}": ${written.stderr}`);
+      await wait(5);
+    }
+  };
+  return { child, says, ended };
+}
+
+const EPOCHS = 40;
+const TRAINING = ['--streams', 'video', '--window', '3', '--replicas', '2', '--lanes', '2', ...QUICK];
+const train = (out: string) => ['train', at('data'), '--out', at(out), ...TRAINING, '--epochs', String(EPOCHS)];
+
+function expectSameRun(out: string, reference: string): void {
+  for (const replica of ['', 'replicas/1']) {
+    for (const file of ['best.safetensors', 'last.safetensors', 'predictions/dev_1.csv']) {
+      const [own, other] = [out, reference].map((run) => readFileSync(at(join(run, replica, file))));
+      expect(own?.equals(other as Buffer), `${file} of ${out}/${replica}`).toBe(true);
+    }
+    const [own, other] = [out, reference].map((run) => metrics(join(run, replica)));
+    expect(own).toEqual(other);
+  }
+}
+
+function metrics(run: string): object[] {
+  const text = readFileSync(at(join(run, 'metrics.jsonl')), 'utf8').trimEnd();
+  return text.split('\n').map((line) => ({ ...JSON.parse(line), seconds: 0 }));
+}
+
+describe('a run that is killed', () => {
+  beforeAll(async () => {
+    expect(await start(train('whole')).ended).toMatchObject({ code: 0 });
+  });
+
+  it('goes on to the same bits, whenever it was killed', async () => {
+    const first = start(train('killed'));
+    while (!existsSync(at('killed/config.json'))) await wait(1);
+    first.child.kill('SIGKILL');
+    expect(await first.ended).toMatchObject({ signal: 'SIGKILL' });
+    for (const [epoch, delay] of [
+      [1, 0],
+      [3, 7],
+      [9, 2],
+      [14, 11],
+    ]) {
+      const run = start(['train', '--out', at('killed'), '--resume']);
+      await run.says(`epoch ${epoch}/${EPOCHS}`);
+      await wait(delay);
+      run.child.kill('SIGKILL');
+      expect(await run.ended).toMatchObject({ signal: 'SIGKILL' });
+    }
+    expect(await start(['train', '--out', at('killed'), '--resume']).ended).toMatchObject({ code: 0 });
+    expectSameRun('killed', 'whole');
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'on %s writes the epoch, says how to go on and exits with 1',
+    async (signal) => {
+      const run = start(train(signal));
+      await run.says('epoch 2/');
+      run.child.kill(signal);
+      const { code, stdout, stderr } = await run.ended;
+      expect([code, stdout]).toEqual([1, '']);
+      const epoch = metrics(signal).length;
+      const remedy = `go on with: circumplex train --out ${at(signal)} --resume (ERR_ABORTED)\n`;
+      expect(stderr.endsWith(`circumplex: stopped after epoch ${epoch}, which is written; ${remedy}`)).toBe(true);
+      const rest = await start(['train', '--out', at(signal), '--resume']).ended;
+      expect(rest).toMatchObject({ code: 0, stderr: expect.stringContaining(`epoch ${epoch + 1}/${EPOCHS}`) });
+      expectSameRun(signal, 'whole');
+    },
+  );
+
+  it('on a second signal stops within the epoch, and can still be resumed', async () => {
+    const options = ['--hidden', '64', '--epochs', '1', '--chunk', '25', '--threads', '1'];
+    const run = start(['train', at('long'), '--out', at('twice'), ...options]);
+    await run.says('sequences to train on');
+    run.child.kill('SIGINT');
+    await run.says('once more to stop at once');
+    run.child.kill('SIGINT');
+    expect(await run.ended).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('stopped before the first epoch ended'),
+    });
+    expect(readFileSync(at('twice/metrics.jsonl'), 'utf8')).toBe('');
+    expect(existsSync(at('twice/state.safetensors'))).toBe(false);
+  });
+});
+
+describe('a folder that may not be written', () => {
+  it('is named, with the reason, and the exit code is 1', async () => {
+    mkdirSync(at('locked'));
+    chmodSync(at('locked'), 0o555);
+    chmodSync(folder.path, 0o755);
+    // Root may write anywhere.
+    const user = process.getuid?.() === 0 ? { uid: 65534 } : {};
+    for (const argv of [
+      ['train', at('data'), '--out', at('locked/new'), '--streams', 'audio', ...QUICK],
+      ['data', 'synthesize', '--out', at('locked/new'), '--seconds', '2'],
+      ['predict', at('whole/best.safetensors'), at('data'), '--out', at('locked/new')],
+      ['demo', '--out', at('locked/new')],
+    ]) {
+      const { code, stderr } = await start(argv, user).ended;
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringMatching(/locked\/new.*(EACCES|permission denied).*\(ERR_FILE\)/s),
+      ]);
+    }
+    expect(existsSync(at('locked/new'))).toBe(false);
+  });
+});
+
+it('the process exits with the codes that are promised', async () => {
+  const codes = await Promise.all(
+    [['--version'], ['data', 'inspect', at('nowhere')], ['train', '--nonsense']].map((argv) => start(argv).ended),
+  );
+  expect(codes.map(({ code }) => code)).toEqual([0, 1, 2]);
+});
