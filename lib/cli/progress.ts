@@ -17,7 +17,7 @@ export function progress(io: Io, epochs: number, label = ''): Progress {
   return io.stderr.isTTY ? barProgress(io, epochs, label) : lineProgress(io, epochs, label);
 }
 
-/** An epoch in words: means over the replicas that are still in training. */
+/** An epoch in words, the most wanted first: means over the replicas that are still in training. */
 export function describeEpoch(reports: readonly EpochReport[]): string {
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const loss = mean(reports.map((report) => report.loss));
@@ -28,7 +28,7 @@ export function describeEpoch(reports: readonly EpochReport[]): string {
   });
   const best = reports.filter((report) => report.best).length;
   const mark = best === 0 ? [] : [reports.length === 1 ? 'best so far' : `best so far in ${best} of ${reports.length}`];
-  const selection = scores.length ? [`selection CCC, mean over sequences: ${scores.join(', ')}`] : [];
+  const selection = scores.length ? [`CCC ${scores.join(', ')} (selection, mean over sequences)`] : [];
   return [`loss ${loss.toPrecision(4)}`, ...selection, ...mark].join('  ');
 }
 
@@ -48,10 +48,10 @@ function lineProgress(io: Io, epochs: number, label: string): Progress {
 
 function barProgress(io: Io, epochs: number, label: string): Progress {
   const bar = new SingleBar({
-    format: `${label}epoch {epoch}/${epochs} {bar} {rate} epochs/s, {left} left at most  {text}`,
+    format: `${label}{epoch}/${epochs} {bar} {rate} epochs/s, {left} left  {text}`,
     stream: io.stderr as NodeJS.WritableStream,
     formatBar: plainBar,
-    barsize: 20,
+    barsize: 12,
     hideCursor: true,
     linewrap: false,
   });
@@ -77,7 +77,7 @@ function barProgress(io: Io, epochs: number, label: string): Progress {
   };
 }
 
-function plainBar(share: number, { barsize = 20 }: { barsize?: number | undefined }): string {
+function plainBar(share: number, { barsize = 12 }: { barsize?: number | undefined }): string {
   const full = Math.round(Math.max(0, Math.min(1, share)) * barsize);
   return `[${'='.repeat(full)}${' '.repeat(barsize - full)}]`;
 }

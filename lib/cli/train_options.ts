@@ -373,8 +373,8 @@ function shaped(base: Model, flags: TrainFlags): Model {
   const implied = count === 'one' ? 'none' : count === 'many' && base.fusion === 'none' ? 'attention' : base.fusion;
   const fusion = flags.fusion ?? implied;
   const bias = flags.fusionBias ?? (fusion === base.fusion ? base.fusionBias : undefined);
-  if (flags.fusionBias && !['attention', 'olb-per-dimension', 'hlb'].includes(fusion)) {
-    throw new CircumplexError('ERR_CONFIG', `--fusion-bias: fusion ${fusion} has no bias; leave it out`);
+  if (bias && !['attention', 'olb-per-dimension', 'hlb'].includes(fusion)) {
+    throw new CircumplexError('ERR_CONFIG', `fusion ${fusion} has no bias: leave --fusion-bias (fusionBias) out`);
   }
   return { streams, fusion, ...(bias === undefined ? {} : { fusionBias: bias }) };
 }

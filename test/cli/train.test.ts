@@ -37,7 +37,7 @@ describe('circumplex train', () => {
     expect(lines('run/replicas/1/metrics.jsonl').map(({ replica }) => replica)).toEqual([1, 1]);
     expect(stdout).toMatch(/arousal CCC, mean over sequences .* valence CCC, concatenated/);
     expect(stdout).toMatch(/^dev +2 .*±/m);
-    expect(stderr).toMatch(/^epoch 2\/2 {2}loss [\d.]+ {2}selection CCC, mean over sequences: arousal -?\d/m);
+    expect(stderr).toMatch(/^epoch 2\/2 {2}loss [\d.]+ {2}CCC arousal -?\d.* \(selection, mean over sequences\)/m);
   });
 
   it('reports scores, learning curves and curves over time in a page that needs nothing else', () => {

@@ -1,0 +1,44 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { cli, json, QUICK, smallData, succeed, temporaryFolder } from './cli.ts';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+const at = (name: string) => join(folder.path, name);
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  await smallData(at('data'));
+});
+
+afterAll(() => folder.remove());
+
+it('train --cv reports the joined scores, the sessions and the folds', async () => {
+  const document = await json('train', at('data'), '--out', at('cv'), '--cv', '3', '--replicas', '2', ...QUICK);
+  expect(document).toMatchObject({ run: at('cv'), cv: 3, notes: [expect.stringContaining('test_1')] });
+  expect(document.folds.map(({ name }: { name: string }) => name)).toEqual(['fold-1', 'fold-2', 'fold-3']);
+  expect(document.scores.replicas).toHaveLength(2);
+  expect(document.scores.mean.arousal).toMatchObject({ convention: 'circumplex', frames: 600 });
+  expect(Object.keys(document.sessions)).toEqual(['train_1', 'train_2', 'train_3', 'train_4', 'dev_1', 'dev_2']);
+  const report = readFileSync(at('cv/report.html'), 'utf8');
+  for (const shown of ['all folds joined', 'Fold fold-3', 'train_2: valence']) expect(report).toContain(shown);
+});
+
+it('--resume takes the plan and the data set from the run, and leaves finished folds alone', async () => {
+  const before = readFileSync(at('cv/folds/fold-2/metrics.jsonl'), 'utf8');
+  const { stdout, stderr } = await succeed('train', '--out', at('cv'), '--resume');
+  expect(stderr).not.toContain('epoch');
+  expect(stdout).toMatch(/^all folds joined +2 /m);
+  expect(stdout).toMatch(/^session dev_2 +2 /m);
+  expect(readFileSync(at('cv/folds/fold-2/metrics.jsonl'), 'utf8')).toBe(before);
+});
+
+it('with more epochs says which fold and epoch it is in', async () => {
+  const { stderr } = await succeed('train', '--out', at('cv'), '--resume', '--epochs', '3');
+  expect(stderr.match(/^fold-\d \(\d\/3\) {2}epoch 3\/3 {2}loss/gm)).toHaveLength(3);
+});
+
+it('a wrong plan leaves no folder', async () => {
+  const { code } = await cli('train', at('data'), '--out', at('no'), '--cv', 'session', '--selection', 'ids:train_1');
+  expect([code, existsSync(at('no'))]).toEqual([2, false]);
+});

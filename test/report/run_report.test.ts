@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import { score } from '../../lib/evaluation/index.ts';
+import type { Prediction } from '../../lib/models/predict.ts';
+import { type RunReport, runReport, runScores } from '../../lib/report/run_report.ts';
+
+const [length, targets] = [40, ['arousal', 'valence']];
+const wave = (phase: number) => Float64Array.from({ length: 2 * length }, (_, i) => Math.sin(i / 5 + phase));
+
+const prediction = (sequence: string, traces: Prediction['traces'] = null): Prediction => ({
+  sequence,
+  rate: 25,
+  targets,
+  values: wave(0.3),
+  traces,
+});
+
+/** Of a model at half the rate of the curves. */
+const traces = {
+  rate: 12.5,
+  streams: ['audio', 'video'],
+  fusion: Float32Array.from({ length: 20 * 4 }, (_, i) => (i % 2 === 0 ? 0.25 : 0.75)),
+  windows: { video: { left: 1, window: 3, weights: new Float32Array(20 * 3).fill(1 / 3) } },
+};
+
+const scoresOf = (...ids: string[]) =>
+  score(
+    ids.map((sequence) => ({ sequence, gold: wave(0), prediction: wave(0.3) })),
+    targets,
+  );
+
+const report: RunReport = {
+  title: 'a run',
+  facts: { seed: 7 },
+  notes: ['the epoch is chosen on dev: scores on dev are optimistic'],
+  parts: {
+    dev: {
+      scores: scoresOf('dev_1', 'dev_2'),
+      replicas: [scoresOf('dev_1', 'dev_2'), scoresOf('dev_1', 'dev_2')],
+      sequences: ['dev_1', 'dev_2'].map((id) => ({ gold: wave(0), prediction: prediction(id, traces) })),
+    },
+    test: { scores: null, replicas: [], sequences: [{ gold: null, prediction: prediction('test_1', traces) }] },
+  },
+  learning: [
+    {
+      title: 'Learning curves',
+      lines: [1, 2].map((epoch) => ({ epoch, replica: 0, loss: 1 / epoch, selection: null })),
+      best: { 0: 2 },
+    },
+  ],
+  loss: 'training loss',
+  staticWindows: {},
+  rate: 12.5,
+  provenance: { seed: 7 },
+};
+
+describe("a run's report", () => {
+  it('puts first what a reader of the scores must know', async () => {
+    const html = await runReport(report);
+    expect(html.indexOf('Read this first')).toBeLessThan(html.indexOf('Scores: dev'));
+    expect(html).toContain('The epoch is chosen on dev: scores on dev are optimistic.');
+    expect(html).toContain('arousal CCC, mean over sequences (dev)');
+  });
+
+  it('draws each target of each sequence with the fusion weights, held from frame to frame of the curve', async () => {
+    const html = await runReport(report);
+    expect(html.match(/weight of video/g)).toHaveLength(3 * 2);
+    expect(html).toContain('dev_2: valence');
+    expect(html).toContain('dev_1: where video looks');
+  });
+
+  it('shows the curves of sequences without a gold standard, and no score', async () => {
+    const html = await runReport(report);
+    expect(html).toContain('No sequence of this part has a gold standard.');
+    expect(html).toContain('test_1: arousal');
+    expect(html).not.toContain('CCC, mean over sequences (test)');
+  });
+
+  it('draws the softmax of a static window once, instead of a map a sequence', async () => {
+    const logits = Float32Array.of(0, Math.log(2), 0);
+    const html = await runReport({ ...report, staticWindows: { video: { left: 1, logits } } });
+    expect(html).toContain('Window of video');
+    expect(html).not.toContain('where video looks');
+  });
+
+  it('draws nine sequences of a part and says where the others are', async () => {
+    const many = Array.from({ length: 11 }, (_, i) => ({ gold: wave(0), prediction: prediction(`dev_${i + 1}`) }));
+    const html = await runReport({ ...report, parts: { dev: { scores: null, replicas: [], sequences: many } } });
+    expect(html).toContain('dev_9: arousal');
+    expect(html).not.toContain('dev_10: arousal');
+    expect(html).toContain('2 more sequences are not drawn');
+  });
+
+  it('escapes what comes from the data', async () => {
+    const html = await runReport({ ...report, title: '<b>bold</b>', notes: ['a <script> of a name'] });
+    expect(html).not.toMatch(/<b>bold|<script>/);
+  });
+});
+
+it('run scores hold both CCCs of every target, undefined ones as null', () => {
+  const still = score([{ sequence: 'a', gold: new Float64Array(4), prediction: new Float64Array(4) }], targets);
+  expect(runScores([still])).toEqual({
+    cccMean: { arousal: [null], valence: [null] },
+    cccConcat: { arousal: [null], valence: [null] },
+  });
+});
