@@ -22,7 +22,7 @@ import { importWeights } from '../models/import_weights.ts';
 import { readSafetensors } from '../models/safetensors.ts';
 import { checkTable, type Table, toText } from '../report/index.ts';
 import { type Io, log, printResult, standardIo } from './io.ts';
-import { byName, JSON_OPTION, names, oneOf, option, real, whole } from './options.ts';
+import { byName, JSON_OPTION, oneOf, option, real, renamed, whole } from './options.ts';
 
 /** `circumplex data` */
 export function dataCommand(io: Io = standardIo): Command {
@@ -47,15 +47,20 @@ function inspectCommand(io: Io): Command {
     });
 }
 
-const CONVERTERS: Record<string, (source: string, modalities: string[] | undefined) => Promise<Dataset>> = {
+/** The modalities of the result, each with the name that it has in the source. */
+type Modalities = Record<string, string>;
+
+const CONVERTERS: Record<string, (source: string, modalities: Modalities | undefined) => Promise<Dataset>> = {
   recola: async (source, modalities) => withModalities(await convertRecola(source), modalities),
-  studyforrest: (source, modalities) =>
-    convertStudyforrest(source, modalities ? { modalities: modalities as StudyforrestModality[] } : {}),
+  studyforrest: async (source, modalities) => {
+    const wanted = modalities && ([...new Set(Object.values(modalities))] as StudyforrestModality[]);
+    return withModalities(await convertStudyforrest(source, wanted ? { modalities: wanted } : {}), modalities);
+  },
 };
 
 interface ConvertFlags {
   out: string;
-  modalities?: string[];
+  modalities?: Modalities;
   json?: boolean;
 }
 
@@ -67,7 +72,12 @@ function convertCommand(io: Io): Command {
     .argument('<SOURCE>', 'folder as it is distributed')
     .addOption(outOption())
     .addOption(
-      option('--modalities <list>', 'which, in this order (default: recola all; studyforrest audio,video)', names),
+      option(
+        '--modalities <list>',
+        'which, in this order, NAME=SOURCE to rename: audio,video=video_appearance (default: recola all; ' +
+          'studyforrest audio,video)',
+        renamed,
+      ),
     )
     .addOption(JSON_OPTION())
     .action(async (layout: string, source: string, { out, modalities, json }: ConvertFlags) => {
@@ -166,11 +176,9 @@ async function writeDirectory(io: Io, dataset: Dataset, out: string, json: boole
   printResult(io, json, { out, ...inspection }, inspectionTables(inspection).map(toText).join('\n'));
 }
 
-function withModalities(dataset: Dataset, wanted: string[] | undefined): Dataset {
+function withModalities(dataset: Dataset, wanted: Modalities | undefined): Dataset {
   if (!wanted) return dataset;
-  const pick = <T>(from: Record<string, T>) =>
-    Object.fromEntries(wanted.map((modality) => [modality, from[modality] as T]));
-  const absent = wanted.find((modality) => !Object.hasOwn(dataset.modalities, modality));
+  const absent = Object.values(wanted).find((source) => !Object.hasOwn(dataset.modalities, source));
   if (absent !== undefined) {
     const there = Object.keys(dataset.modalities).join(', ');
     throw new CircumplexError(
@@ -178,6 +186,8 @@ function withModalities(dataset: Dataset, wanted: string[] | undefined): Dataset
       `--modalities: ${dataset.name} has no modality '${absent}'; it has ${there}`,
     );
   }
+  const pick = <T>(from: Record<string, T>) =>
+    Object.fromEntries(Object.entries(wanted).map(([name, source]) => [name, from[source] as T]));
   const sequences = dataset.sequences.map((s) => ({ ...s, features: pick(s.features) }));
   return { ...dataset, modalities: pick(dataset.modalities), sequences };
 }

@@ -55,6 +55,16 @@ export function names(text: string): string[] {
   return list;
 }
 
+/** `name,name=source,...`: {name: source}, where a bare name is its own source. */
+export function renamed(text: string): Record<string, string> {
+  const pairs = text.split(',').map((entry) => {
+    const [own, source = own] = entry.split('=', 2) as [string, string?];
+    return [name(own), name(source as string)] as const;
+  });
+  names(pairs.map(([own]) => own).join(','));
+  return Object.fromEntries(pairs);
+}
+
 /** The key of a value that holds for every name. */
 export const ALL = '*';
 

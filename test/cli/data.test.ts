@@ -74,10 +74,10 @@ describe('circumplex data convert', () => {
       '--out',
       at('film'),
       '--modalities',
-      'speech,audio',
+      'speech,sound=audio',
     );
     expect(document).toMatchObject({ sequences: 8, rate: 25, frames: 177132 });
-    expect(Object.keys((await readDataset(at('film'))).modalities)).toEqual(['speech', 'audio']);
+    expect(Object.keys((await readDataset(at('film'))).modalities)).toEqual(['speech', 'sound']);
   });
 });
 

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readNpy, readText, writeFileWhole, writeNpy } from '../../data/index.ts';
-import { selectionScore } from '../../evaluation/index.ts';
 import { writeCheckpoint } from '../../models/checkpoint.ts';
 import type { Model } from '../../models/model.ts';
 import { predict } from '../../models/predict.ts';
@@ -26,7 +25,6 @@ export interface Unit {
 }
 
 const RESULT = 'result.json';
-const EPOCHS_AVERAGED = 3;
 
 /** The checkpoint of a finished unit's median replica. */
 export function medianCheckpoint(directory: string): string {
@@ -52,7 +50,8 @@ export async function runUnit(
   const started = performance.now();
   const run = await train(model, part.dataset, options);
   try {
-    const selection = await chosenScores(run, onReport);
+    for await (const report of run) onReport(report);
+    const selection = Array.from({ length: run.config.replicas }, (_, r) => run.selectionScore(r));
     const replicas = Array.from({ length: run.config.replicas }, (_, r) => run.best(r));
     const predictions: Record<string, Float32Array[]> = Object.fromEntries(part.held.map((s) => [s.id, []]));
     const { device, threads, isa, signal } = options;
@@ -76,26 +75,6 @@ export async function runUnit(
   } finally {
     run.dispose();
   }
-}
-
-/** Trains to the end; each replica's selection score at the epoch that it keeps. */
-async function chosenScores(
-  run: AsyncIterable<EpochReport> & { config: { replicas: number } },
-  onReport: (report: EpochReport) => void,
-): Promise<(number | null)[]> {
-  const { replicas } = run.config;
-  const history = Array.from({ length: replicas }, (): number[] => []);
-  const chosen = new Array<number | null>(replicas).fill(null);
-  for await (const report of run) {
-    onReport(report);
-    if (!report.selection) continue;
-    const own = history[report.replica] as number[];
-    const byTarget = Object.entries(report.selection.cccMean).map(([name, cccMean]) => [name, { cccMean }] as const);
-    own.push(selectionScore(Object.fromEntries(byTarget)));
-    const recent = own.slice(-EPOCHS_AVERAGED);
-    if (report.best) chosen[report.replica] = recent.reduce((a, b) => a + b, 0) / recent.length;
-  }
-  return chosen;
 }
 
 function medianOf(scores: readonly (number | null)[]): number {
