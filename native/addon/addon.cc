@@ -353,6 +353,7 @@ struct Job {
 
   void settle(Napi::Env environment) {
     Napi::HandleScope scope(environment);
+    let_go();
     if (error_code) {
       deferred.Reject(coded(environment, error_code, error).Value());
     } else if (stop) {
@@ -360,6 +361,12 @@ struct Job {
     } else {
       deferred.Resolve(Napi::Number::New(environment, static_cast<double>(done)));
     }
+  }
+
+  // Before the promise settles, so that whoever awaited it and disposes of the program has its memory back at once.
+  void let_go() {
+    program.reset();
+    data.reset();
   }
 
   static void stop_and_wait(void* pointer) {
@@ -426,8 +433,7 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
         env, info[5].As<Napi::Function>(), "circumplex", 0, 1, static_cast<void*>(nullptr),
         [](Napi::Env, Shared* shared, void*) {
           napi_remove_env_cleanup_hook((*shared)->env, Job::stop_and_wait, shared->get());
-          (*shared)->program.reset();
-          (*shared)->data.reset();
+          (*shared)->let_go();
           delete shared;
         },
         new Shared(job));

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Dataset, readCurves, synthesize } from '../../lib/data/index.ts';
 import { score } from '../../lib/evaluation/index.ts';
 import { memory } from '../../lib/graph/device.ts';
@@ -185,8 +185,7 @@ describe('cross-validation', () => {
   it('leaves no memory of the engine behind', async () => {
     const before = memory().blocks;
     await crossValidate(model, data, { ...options, epochs: 1, cv: 2 });
-    // The last program lets go of its memory once its thread has reported.
-    await vi.waitFor(() => expect(memory().blocks).toBe(before));
+    expect(memory().blocks).toBe(before);
   });
 });
 

@@ -222,11 +222,8 @@ function trainOptions(
 ): TrainOptions {
   const experiment: Experiment = CONDITIONS[condition];
   const frozen = 'from' in experiment ? experiment.from.map((base) => medianCheckpoint(place(base))) : [];
-  const windowed = frozen.length === 0 && model.streams.some((s) => s.window !== null);
   return {
     ...presetSettings.lucas2020,
-    // Without a window there is nothing to bypass, so that every epoch may be chosen.
-    ...(windowed ? {} : { bypass: 0 }),
     // The mean of frozen streams has nothing to train.
     epochs: model.fusion === 'mean' && frozen.length > 0 ? 1 : epochs,
     replicas,
