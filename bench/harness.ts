@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -52,10 +52,12 @@ export function option(name: string, otherwise: string): string {
   return index >= 0 ? (process.argv[index + 1] ?? otherwise) : otherwise;
 }
 
-/** Writes a result as JSON where `--out FILE` says. */
-export function writeResult(result: unknown): void {
+/** Writes a result as JSON, with the date and the commit, where `--out FILE` says. */
+export function writeResult(result: object): void {
   const path = option('out', '');
   if (!path) return;
+  const { stdout } = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' });
+  const provenance = { date: new Date().toISOString().slice(0, 10), commit: stdout.trim() };
   mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`);
+  writeFileSync(path, `${JSON.stringify({ ...provenance, ...result }, null, 2)}\n`);
 }

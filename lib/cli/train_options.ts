@@ -373,9 +373,6 @@ function shaped(base: Model, flags: TrainFlags): Model {
   const implied = count === 'one' ? 'none' : count === 'many' && base.fusion === 'none' ? 'attention' : base.fusion;
   const fusion = flags.fusion ?? implied;
   const bias = flags.fusionBias ?? (fusion === base.fusion ? base.fusionBias : undefined);
-  if (bias && !['attention', 'olb-per-dimension', 'hlb'].includes(fusion)) {
-    throw new CircumplexError('ERR_CONFIG', `fusion ${fusion} has no bias: leave --fusion-bias (fusionBias) out`);
-  }
   return { streams, fusion, ...(bias === undefined ? {} : { fusionBias: bias }) };
 }
 

@@ -20,4 +20,3 @@ export {
   type TargetScore,
 } from './score.ts';
 export { predictMean, trainMean } from './trainMean.ts';
-export { windowStatistics } from './windowStatistics.ts';

@@ -11,13 +11,18 @@ export function guarded<T>(body: () => T): T {
   }
 }
 
-/** The {@link CircumplexError} for an error of the native engine; any other error as it is. */
+/**
+ * The {@link CircumplexError} for an error of the native engine: with its own code, or ERR_SHAPE where an argument did not
+ * fit. Any other error as it is.
+ */
 export function converted(error: unknown): unknown {
-  const code = (error as { code?: unknown }).code;
-  if (error instanceof CircumplexError || !(error instanceof Error) || typeof code !== 'string') return error;
-  return code.startsWith('ERR_') && !code.startsWith('ERR_NAPI')
-    ? new CircumplexError(code as CircumplexErrorCode, error.message, { cause: error })
-    : error;
+  if (error instanceof CircumplexError || !(error instanceof Error)) return error;
+  const { code } = error as { code?: unknown };
+  if (typeof code === 'string' && code.startsWith('ERR_') && !code.startsWith('ERR_NAPI')) {
+    return new CircumplexError(code as CircumplexErrorCode, error.message, { cause: error });
+  }
+  const misfit = error instanceof RangeError || error instanceof TypeError;
+  return misfit ? new CircumplexError('ERR_SHAPE', error.message, { cause: error }) : error;
 }
 
 export interface DeviceOptions {

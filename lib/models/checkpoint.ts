@@ -2,7 +2,7 @@ import type { Dataset } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import type { ParameterSpec } from '../graph/graph.ts';
 import { checkMetadata, FORMAT, type Metadata, metadataOf, refusal, sizesOf } from './checkpoint_metadata.ts';
-import { type Fusion, type Model, modelParameters, type Sizes, streamParameters } from './model.ts';
+import { BIASED_FUSIONS, type Model, modelParameters, type Sizes, streamParameters } from './model.ts';
 import { preprocess, sizesOfDataset } from './preprocessing.ts';
 import { readSafetensors, type Tensor, writeSafetensors } from './safetensors.ts';
 
@@ -16,9 +16,6 @@ export interface Checkpoint extends Metadata {
 
 const KEY = 'circumplex';
 const FLOATS = ['F32', 'F64', 'F16', 'BF16'];
-/** Fusions that can have a bias: in a file, the tensor's presence decides. */
-const BIASED: readonly Fusion[] = ['attention', 'olb-per-dimension', 'hlb'];
-
 /**
  * Reads a checkpoint, whoever wrote it. F64, F16 and BF16 tensors become float32.
  *
@@ -142,8 +139,9 @@ function described(checkpoint: Checkpoint): Record<string, unknown> {
   return { ...known, postprocessing, fitted, seed, ...unknown };
 }
 
+/** In a file, the tensor's presence decides whether there is a bias. */
 function withFusionBias(model: Model, present: boolean): Model {
-  return BIASED.includes(model.fusion) ? { fusionBias: present, ...model } : model;
+  return BIASED_FUSIONS.includes(model.fusion) ? { fusionBias: present, ...model } : model;
 }
 
 function specsOf({ model, targets, normaliser }: Metadata): ParameterSpec[] {

@@ -24,6 +24,9 @@ export interface Stream {
 export const FUSIONS = ['none', 'attention', 'olb', 'olb-per-dimension', 'hlb', 'static', 'mean'] as const;
 export type Fusion = (typeof FUSIONS)[number];
 
+/** Fusions that can have a trained bias. */
+export const BIASED_FUSIONS: readonly Fusion[] = ['attention', 'olb-per-dimension', 'hlb'];
+
 /** A model as plain data: what a checkpoint stores and a graph is built from. */
 export interface Model {
   streams: Stream[];
@@ -64,6 +67,9 @@ export function checkModel(model: Model, sizes: Sizes): void {
   if (!FUSIONS.includes(model.fusion)) refuse(`unknown fusion '${model.fusion}': one of ${FUSIONS.join(', ')}`);
   if (model.fusion === 'none' && model.streams.length > 1) {
     refuse(`${model.streams.length} streams need a fusion: one of ${FUSIONS.slice(1).join(', ')}`);
+  }
+  if (model.fusionBias && !BIASED_FUSIONS.includes(model.fusion)) {
+    refuse(`fusion '${model.fusion}' has no bias; ${BIASED_FUSIONS.join(', ')} can have one`);
   }
   const names = new Set<string>();
   for (const s of model.streams) {

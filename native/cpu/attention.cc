@@ -48,8 +48,7 @@ struct Attentive {
   const Control* control;
   int64_t hidden, hp, layers, frames, lanes, left, right, window, halo, width, block, blocks;  // width: of v
   int64_t score_kind;
-  double dropout;
-  uint32_t site;
+  Dropping dropping;
   Tensor v, valid, score, y, state, attention;
   int32_t *rows, *columns;
   Layer* layer;
@@ -109,16 +108,11 @@ void multiply_window(void* self, int64_t task, Worker&) {
 void scale_dropout(void* self, int64_t task, Worker&) {
   Layer& layer = *static_cast<Layer*>(self);
   const Attentive& s = *layer.op;
-  const Control& control = *s.control;
   const int64_t replica = task / s.frames, t = task % s.frames;
-  if (!control.active[replica] || t >= control.frames) return;
-  for (int64_t lane = 0; lane < s.lanes; lane++) {
-    if (t >= control.length[lane]) continue;
-    const DropoutKey key = {control.seed[replica], s.site + static_cast<uint32_t>(layer.index), control.epoch,
-                            static_cast<uint32_t>(control.sequence[lane])};
-    dropout_scale(layer.scale + ((replica * s.frames + t) * s.lanes + lane) * s.hidden, s.hidden, s.dropout, key,
-                  static_cast<uint32_t>(control.start[lane] + t));
-  }
+  if (!s.control->active[replica] || t >= s.control->frames) return;
+  const Dropping dropping = {s.dropping.p, s.dropping.site + static_cast<uint32_t>(layer.index)};
+  dropout_frame(layer.scale + (replica * s.frames + t) * s.lanes * s.hidden, s.hidden, dropping, *s.control, replica,
+                t);
 }
 
 // Whether offset j of the window of frame t is a frame that exists and is valid.
@@ -257,12 +251,7 @@ void recur(void* self, int64_t task, Worker&) {
         cell_forward(gates + lane * n, s.hp, c + at, c + row + at, layer.tanh_c + frame * s.hp, h + row + at);
         float* out = l == s.layers - 1 ? y + (t * s.lanes + lane) * s.hidden : layer.out + frame * s.hidden;
         copy(out, h + row + at, s.hidden);
-        if (!layer.scale) continue;
-        const float* factor = layer.scale + frame * s.hidden;
-        for (int64_t u = 0; u < s.hidden; u += W) {
-          const int left = static_cast<int>(smaller(W, s.hidden - u));
-          store_n(out + u, load_n(out + u, left) * load_n(factor + u, left), left);
-        }
+        if (layer.scale) multiply(out, out, layer.scale + frame * s.hidden, s.hidden);
       }
     }
   }
@@ -346,13 +335,7 @@ void recur_backward(void* self, int64_t task, Worker& worker) {
         if (t >= control.length[lane]) continue;
         const int64_t at = (lane - lanes.first) * s.hp, frame = r * frames_all + t * s.lanes + lane;
         float* dy = last ? s.dy.f32(r) + (t * s.lanes + lane) * s.hidden : dx + (lane - lanes.first) * s.hidden;
-        if (layer.scale) {
-          const float* factor = layer.scale + frame * s.hidden;
-          for (int64_t u = 0; u < s.hidden; u += W) {
-            const int left = static_cast<int>(smaller(W, s.hidden - u));
-            store_n(dy + u, load_n(dy + u, left) * load_n(factor + u, left), left);
-          }
-        }
+        if (layer.scale) multiply(dy, dy, layer.scale + frame * s.hidden, s.hidden);
         cell_backward(gates + lane * n, s.hp, s.hidden, c + lane * s.hp, layer.tanh_c + frame * s.hp, dy,
                       dh + l * block + at, dc + l * block + at);
       }
@@ -446,7 +429,7 @@ void plan_layers(Plan& plan, const Call& call, Attentive* s) {
     layer.tanh_c = plan.floats(replicas * rows * s->hp);
     if (l == s->layers - 1) continue;
     layer.out = plan.floats(replicas * rows * s->hidden);
-    if (s->dropout > 0) layer.scale = plan.floats(replicas * rows * s->hidden);
+    if (s->dropping.p > 0) layer.scale = plan.floats(replicas * rows * s->hidden);
   }
 }
 
@@ -461,13 +444,12 @@ void plan_attentive_lstm(Plan& plan, const Call& call) {
   s->left = call.integer("left");
   s->right = call.integer("right");
   s->score_kind = call.integer("attention");
-  s->dropout = call.number("dropout", 0);
-  s->site = static_cast<uint32_t>(call.integer("site", 0));
+  s->dropping = {call.number("dropout", 0), static_cast<uint32_t>(call.integer("site", 0))};
   if (s->hidden < 1 || s->layers < 1) call.refuse("hidden and layers must be at least 1");
   if (s->left < 0 || s->right < 0) call.refuse("a window reaches 0 or more frames to each side");
   if (s->score_kind < kDotProduct || s->score_kind > kStatic)
     call.refuse("attention is 0 (gdp), 1 (uniform) or 2 (static)");
-  if (!(s->dropout >= 0 && s->dropout < 1)) call.refuse("dropout must lie in [0, 1)");
+  if (!(s->dropping.p >= 0 && s->dropping.p < 1)) call.refuse("dropout must lie in [0, 1)");
   s->halo = s->left + s->right;
   s->window = s->halo + 1;
   s->hp = padded_units(s->hidden);

@@ -74,6 +74,14 @@ CIRCUMPLEX_INLINE void copy(float* to, const float* from, int64_t n) {
   }
 }
 
+// to = from * factor, element by element; `to` may be `from`.
+CIRCUMPLEX_INLINE void multiply(float* to, const float* from, const float* factor, int64_t n) {
+  for (int64_t i = 0; i < n; i += W) {
+    const int left = static_cast<int>(smaller(W, n - i));
+    store_n(to + i, load_n(from + i, left) * load_n(factor + i, left), left);
+  }
+}
+
 CIRCUMPLEX_INLINE void clear(float* to, int64_t n) {
   for (int64_t i = 0; i < n; i += W) store_n(to + i, zero(), static_cast<int>(smaller(W, n - i)));
 }

@@ -9,8 +9,12 @@ namespace {
 constexpr int64_t kCounters = 16;  // Philox blocks at a time, four units each
 constexpr int64_t kUnits = 4 * kCounters;
 
+struct Key {
+  uint32_t seed, site, epoch, sequence;
+};
+
 // Philox 4x32-10 of the counters (epoch, sequence, frame, first + i): a plain loop, which the compiler vectorises.
-void philox(uint32_t (&out)[4][kCounters], DropoutKey key, uint32_t frame, uint32_t first) {
+void philox(uint32_t (&out)[4][kCounters], Key key, uint32_t frame, uint32_t first) {
   uint32_t c0[kCounters], c1[kCounters], c2[kCounters], c3[kCounters];
   for (int64_t i = 0; i < kCounters; i++) {
     c0[i] = key.epoch;
@@ -43,8 +47,7 @@ void philox(uint32_t (&out)[4][kCounters], DropoutKey key, uint32_t frame, uint3
 struct Dropout {
   Rows rows;
   Tensor from, to;
-  double p;
-  uint32_t site;
+  Dropping dropping;
   int64_t left;  // halo
 };
 
@@ -56,12 +59,8 @@ void drop(void* self, int64_t task, Worker& worker) {
   const int64_t units = d.rows.width;
   for (int64_t row = block.first; row < block.last; row++) {
     const int64_t lane = row % control.lanes, frame = control.start[lane] + row / control.lanes - d.left;
-    const DropoutKey key = {control.seed[block.replica], d.site, control.epoch,
-                            static_cast<uint32_t>(control.sequence[lane])};
-    dropout_scale(worker.scratch, units, d.p, key, static_cast<uint32_t>(frame));
-    const float* from = d.from.f32(block.replica) + row * units;
-    float* to = d.to.f32(block.replica) + row * units;
-    for (int64_t i = 0; i < units; i++) to[i] = from[i] * worker.scratch[i];
+    dropout_scale(worker.scratch, units, d.dropping, control, block.replica, lane, frame);
+    multiply(d.to.f32(block.replica) + row * units, d.from.f32(block.replica) + row * units, worker.scratch, units);
   }
 }
 
@@ -70,9 +69,8 @@ void plan_drop(Plan& plan, const Call& call, const char* input, const char* outp
   d.from = call.input(0, input, Type::f32, 3, -1, plan.control.lanes);
   d.to = call.output(0, output, Type::f32, 3, d.from.dims[0], plan.control.lanes, d.from.dims[2]);
   replicated(plan, call, d.to);
-  d.p = call.number("p");
-  if (!(d.p >= 0 && d.p <= 1)) call.refuse("p must lie in [0, 1]");
-  d.site = static_cast<uint32_t>(call.integer("site"));
+  d.dropping = {call.number("p"), static_cast<uint32_t>(call.integer("site"))};
+  if (!(d.dropping.p >= 0 && d.dropping.p <= 1)) call.refuse("p must lie in [0, 1]");
   d.left = call.integer("left", 0);
   d.rows = rows_of(plan, call, d.to);
   plan.scratch(d.rows.width * static_cast<int64_t>(sizeof(float)));
@@ -82,17 +80,27 @@ void plan_drop(Plan& plan, const Call& call, const char* input, const char* outp
 
 }  // namespace
 
-void dropout_scale(float* scale, int64_t units, double p, DropoutKey key, uint32_t frame) {
+void dropout_scale(float* scale, int64_t units, Dropping dropping, const Control& control, int64_t replica,
+                   int64_t lane, int64_t frame) {
+  const Key key = {control.seed[replica], dropping.site, control.epoch, static_cast<uint32_t>(control.sequence[lane])};
+  const double p = dropping.p;
   const uint32_t threshold = p < 1 ? static_cast<uint32_t>(p * 4294967296.0) : 0;  // drop u < threshold
   const float kept = p < 1 ? static_cast<float>(1 / (1 - p)) : 0.f;
   uint32_t random[4][kCounters];
   float group[kUnits];
   for (int64_t at = 0; at < units; at += kUnits) {
-    philox(random, key, frame, static_cast<uint32_t>(at / 4));
+    philox(random, key, static_cast<uint32_t>(frame), static_cast<uint32_t>(at / 4));
     for (int64_t i = 0; i < kCounters; i++) {
       for (int64_t j = 0; j < 4; j++) group[4 * i + j] = random[j][i] < threshold ? 0.f : kept;
     }
     copy(scale + at, group, smaller(kUnits, units - at));
+  }
+}
+
+void dropout_frame(float* scale, int64_t units, Dropping dropping, const Control& control, int64_t replica, int64_t t) {
+  for (int64_t lane = 0; lane < control.lanes; lane++) {
+    if (t >= control.length[lane]) continue;
+    dropout_scale(scale + lane * units, units, dropping, control, replica, lane, control.start[lane] + t);
   }
 }
 

@@ -46,8 +46,7 @@ struct Direction {
 struct Lstm {
   const Control* control;
   int64_t hidden, hp, layers, directions, width, frames, lanes, block, blocks;  // width: of a layer's output
-  double dropout;
-  uint32_t site;
+  Dropping dropping;
   Tensor x, y, state;
   int32_t *rows, *columns;  // maps between parameters and padded gates
   Layer* layer;             // [layers]
@@ -104,16 +103,10 @@ void multiply_input(void* self, int64_t task, Worker&) {
 void scale_dropout(void* self, int64_t task, Worker&) {
   Layer& layer = *static_cast<Layer*>(self);
   const Lstm& s = *layer.lstm;
-  const Control& control = *s.control;
   const int64_t replica = task / s.frames, t = task % s.frames;
-  if (!control.active[replica] || t >= control.frames) return;
-  for (int64_t lane = 0; lane < s.lanes; lane++) {
-    if (t >= control.length[lane]) continue;
-    const DropoutKey key = {control.seed[replica], s.site + static_cast<uint32_t>(layer.index), control.epoch,
-                            static_cast<uint32_t>(control.sequence[lane])};
-    dropout_scale(layer.scale + ((replica * s.frames + t) * s.lanes + lane) * s.width, s.width, s.dropout, key,
-                  static_cast<uint32_t>(control.start[lane] + t));
-  }
+  if (!s.control->active[replica] || t >= s.control->frames) return;
+  const Dropping dropping = {s.dropping.p, s.dropping.site + static_cast<uint32_t>(layer.index)};
+  dropout_frame(layer.scale + (replica * s.frames + t) * s.lanes * s.width, s.width, dropping, *s.control, replica, t);
 }
 
 // The initial states of a block of lanes.
@@ -182,10 +175,7 @@ void recur(void* self, int64_t task, Worker&) {
         continue;
       }
       const float* factor = scale + frame * s.width + (d.reverse ? s.hidden : 0);
-      for (int64_t u = 0; u < s.hidden; u += W) {
-        const int left = static_cast<int>(smaller(W, s.hidden - u));
-        store_n(y + u, load_n(h + now + at + u, left) * load_n(factor + u, left), left);
-      }
+      multiply(y, h + now + at, factor, s.hidden);
     }
   }
   finish_lanes(s, d, layer, lanes, h, c);
@@ -257,7 +247,6 @@ void recur_backward(void* self, int64_t task, Worker& worker) {
     for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
       if (t >= control.length[lane]) {  // a reverse lane that is over must not hand its gradient on
         clear(dh + (lane - lanes.first) * s.hp, s.hp);
-        clear(dc + (lane - lanes.first) * s.hp, s.hp);
         continue;
       }
       const int64_t frame = t * s.lanes + lane, at = (lane - lanes.first) * s.hp;
@@ -289,10 +278,7 @@ void multiply_input_backward(void* self, int64_t task, Worker&) {
   const Layer& below = s.layer[layer.index - 1];
   if (!below.scale) return;
   const float* scale = below.scale + (replica * s.frames * s.lanes + first) * layer.input;
-  for (int64_t i = 0; i < rows * layer.input; i += W) {
-    const int left = static_cast<int>(smaller(W, rows * layer.input - i));
-    store_n(dx + i, load_n(dx + i, left) * load_n(scale + i, left), left);
-  }
+  multiply(dx, dx, scale, rows * layer.input);
 }
 
 void plan_layers(Plan& plan, const Call& call, Lstm* s) {
@@ -307,7 +293,7 @@ void plan_layers(Plan& plan, const Call& call, Lstm* s) {
     layer.in_stride = l ? rows * s->width : s->x.stride;
     layer.out = last ? s->y.f32() : plan.floats(replicas * rows * s->width);
     layer.out_stride = last ? s->y.stride : rows * s->width;
-    if (!last && s->dropout > 0) layer.scale = plan.floats(replicas * rows * s->width);
+    if (!last && s->dropping.p > 0) layer.scale = plan.floats(replicas * rows * s->width);
     for (int64_t i = 0; i < s->directions; i++) {
       Direction& d = s->direction[l * s->directions + i];
       d.layer = &layer;
@@ -344,10 +330,9 @@ void plan_lstm(Plan& plan, const Call& call) {
   s->hidden = call.integer("hidden");
   s->layers = call.integer("layers");
   s->directions = call.integer("bidirectional", 0) ? 2 : 1;
-  s->dropout = call.number("dropout", 0);
-  s->site = static_cast<uint32_t>(call.integer("site", 0));
+  s->dropping = {call.number("dropout", 0), static_cast<uint32_t>(call.integer("site", 0))};
   if (s->hidden < 1 || s->layers < 1) call.refuse("hidden and layers must be at least 1");
-  if (!(s->dropout >= 0 && s->dropout < 1)) call.refuse("dropout must lie in [0, 1)");
+  if (!(s->dropping.p >= 0 && s->dropping.p < 1)) call.refuse("dropout must lie in [0, 1)");
   s->hp = padded_units(s->hidden);
   s->width = s->directions * s->hidden;
   s->frames = control.chunk;

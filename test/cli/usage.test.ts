@@ -61,7 +61,7 @@ const WRONG_USAGE: Case[] = [
   [`${train} --loss mae`, /Allowed choices are mse, ccc/],
   [`${train} --fusion sum`, /Allowed choices are none, attention/],
   [`${train} --fusion none`, /2 streams need a fusion/],
-  [`${train} --fusion olb --fusion-bias`, /fusion olb has no bias/],
+  [`${train} --fusion olb --fusion-bias`, /fusion 'olb' has no bias/],
   [`${train} --preset lucas2021`, /Allowed choices are lucas2020/],
   ['train <renamed> --out <new> --preset lucas2020', /no modality 'video', .* --streams audio,face,early=audio\+face/],
   [`${train} --streams voice`, /no modality 'voice' in the data; there is audio, video/],
