@@ -18,6 +18,7 @@ export {
   readStudyforrestObservers,
   resample,
   type Sequence,
+  type SequenceAccess,
   type StudyforrestModality,
   type StudyforrestObservers,
   type StudyforrestOptions,
@@ -41,6 +42,7 @@ export {
   conventions,
   type ReplicaStatistics,
   replicaStatistics,
+  type ScoredCurves,
   type ScoredSequence,
   type ScoreOptions,
   type Scores,
@@ -73,6 +75,7 @@ export {
   type Prediction,
   type PredictOptions,
   predict,
+  type SequenceCurves,
   type Traces,
 } from './models/predict.ts';
 export type { Preprocessing } from './models/preprocessing.ts';

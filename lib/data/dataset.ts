@@ -57,6 +57,18 @@ export function sequence(dataset: Dataset, id: string): Sequence {
   throw new CircumplexError('ERR_DATA', `${dataset.name} has no sequence "${id}"; it has ${ids}.`);
 }
 
+/** A data set that answers for its sequences by id. */
+export interface SequenceAccess {
+  /** @throws ERR_DATA when there is none with this id, with the ids there are */
+  sequence(id: string): Sequence;
+}
+
+/** Gives a data set the method `sequence(id)`; a copy made by spreading does not have it. */
+export function withAccess<D extends Dataset>(dataset: D): D & SequenceAccess {
+  return Object.defineProperty(dataset, 'sequence', { value: (id: string) => sequence(dataset, id) }) as D &
+    SequenceAccess;
+}
+
 /**
  * Reads a dataset directory: `dataset.json` and the `.npy` and `.csv` arrays it names.
  *
@@ -65,12 +77,12 @@ export function sequence(dataset: Dataset, id: string): Sequence {
  * @throws ERR_DATA with file, sequence and row for whatever does not fit the description, ERR_FILE when a file that is
  *   there cannot be read
  */
-export async function readDataset(directory: string): Promise<Dataset> {
+export async function readDataset(directory: string): Promise<Dataset & SequenceAccess> {
   const manifest = await readManifest(directory);
   const { name, rate, targets, modalities } = manifest;
   const sequences: Sequence[] = [];
   for (const entry of manifest.sequences) sequences.push(await readSequence(directory, manifest, entry));
-  return { name, rate, targets, modalities, sequences };
+  return withAccess({ name, rate, targets, modalities, sequences });
 }
 
 /**

@@ -15,7 +15,9 @@ export {
   type Partition,
   readDataset,
   type Sequence,
+  type SequenceAccess,
   sequence,
+  withAccess,
   writeDataset,
 } from './dataset.ts';
 export { advanceTargets, type Delay, delayDataset, delayFrames, delayPredictions } from './delay.ts';

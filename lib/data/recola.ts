@@ -3,7 +3,14 @@ import { basename, join } from 'node:path';
 import { CircumplexError } from '../errors.ts';
 import { type Clock, medianStep, resample } from './alignment.ts';
 import { type Arff, readArff } from './arff.ts';
-import { checkDataset, type Dataset, type Partition, type Sequence } from './dataset.ts';
+import {
+  checkDataset,
+  type Dataset,
+  type Partition,
+  type Sequence,
+  type SequenceAccess,
+  withAccess,
+} from './dataset.ts';
 import { readError } from './files.ts';
 import { dataError } from './manifest.ts';
 
@@ -25,7 +32,7 @@ const LABEL_COLUMNS = ['name', 'class', 'instance_name', ...TIME_COLUMNS];
  * @param directory the folder that holds `ratings_gold_standard` and the `features_` folders
  * @throws ERR_DATA naming the file and line that does not fit, ERR_FILE when a file cannot be read
  */
-export async function convertRecola(directory: string): Promise<Dataset> {
+export async function convertRecola(directory: string): Promise<Dataset & SequenceAccess> {
   const gold = await Promise.all(TARGETS.map((target) => sequenceFiles(join(directory, GOLD, target))));
   const modalities = await modalityFiles(directory);
   const ids = sequenceIds([...gold, ...modalities.map(({ files }) => files)]);
@@ -44,7 +51,7 @@ export async function convertRecola(directory: string): Promise<Dataset> {
   }
   const dataset = { name: 'recola', rate, targets: TARGETS, modalities: sizes, sequences };
   checkDataset(dataset);
-  return dataset;
+  return withAccess(dataset);
 }
 
 /** The ARFF files of a kind, by sequence. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { CircumplexError } from '../errors.ts';
-import { checkDataset, type Dataset } from './dataset.ts';
+import { checkDataset, type Dataset, type SequenceAccess, withAccess } from './dataset.ts';
 import { dataError } from './manifest.ts';
 import { MODALITIES, type StudyforrestModality } from './studyforrestFeatures.ts';
 import { type Annotation, cover, FILM, RATE, readAnnotation, SEGMENTS, texts } from './studyforrestFilm.ts';
@@ -47,7 +47,10 @@ export interface StudyforrestObservers {
  * @param directory holds `raw_observers/`, `conf_av/` and `structure/`
  * @throws ERR_CONFIG for an unknown modality, ERR_DATA naming file and line, ERR_FILE when a file cannot be read
  */
-export async function convertStudyforrest(directory: string, options: StudyforrestOptions = {}): Promise<Dataset> {
+export async function convertStudyforrest(
+  directory: string,
+  options: StudyforrestOptions = {},
+): Promise<Dataset & SequenceAccess> {
   const names = options.modalities ?? ['audio', 'video'];
   const unknown = names.find((name) => !Object.hasOwn(MODALITIES, name));
   if (unknown !== undefined) {
@@ -65,7 +68,7 @@ export async function convertStudyforrest(directory: string, options: Studyforre
   const modalities = Object.fromEntries(names.map((name) => [name, { size: MODALITIES[name].size }]));
   const dataset = { name: 'studyforrest', rate: RATE, targets: [...TARGETS], modalities, sequences };
   checkDataset(dataset);
-  return dataset;
+  return withAccess(dataset);
 }
 
 /**

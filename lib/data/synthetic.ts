@@ -1,4 +1,4 @@
-import type { Dataset, Partition, Sequence } from './dataset.ts';
+import { type Dataset, type Partition, type Sequence, type SequenceAccess, withAccess } from './dataset.ts';
 import { PARTITIONS } from './manifest.ts';
 import { random } from './random.ts';
 import { dot, interleave, latent, lowPassed, type Mixing, mixing, smoothFunctions, squash } from './signals.ts';
@@ -26,7 +26,7 @@ export interface SyntheticDataset extends Dataset {
  *
  * @throws ERR_CONFIG naming the option that is out of range
  */
-export function synthesize(options: SyntheticOptions = {}): SyntheticDataset {
+export function synthesize(options: SyntheticOptions = {}): SyntheticDataset & SequenceAccess {
   const settings = resolve(options);
   const mixings = VIEWS.map((view, v) => mixing(settings.content[view], random(settings.seed, STREAM.mixing, v)));
   const made = PARTITIONS.flatMap((partition, p) =>
@@ -37,7 +37,7 @@ export function synthesize(options: SyntheticOptions = {}): SyntheticDataset {
   const perSequence = <T>(pick: (one: Made) => T) =>
     Object.fromEntries(made.map((one) => [one.sequence.id, pick(one)]));
   const { scheduled, keyed, sizes, lag } = settings;
-  return {
+  return withAccess({
     name: `synthetic-${settings.kind}`,
     rate: settings.rate,
     targets: [...TARGETS],
@@ -49,7 +49,7 @@ export function synthesize(options: SyntheticOptions = {}): SyntheticDataset {
       schedule: scheduled ? perSequence((one) => one.schedule) : null,
       keyFrames: keyed ? perSequence((one) => one.keyFrames) : null,
     },
-  };
+  });
 }
 
 /** What each stream of random numbers is for; with seed, sequence and view it is the stream's key. */

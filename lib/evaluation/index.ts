@@ -12,6 +12,7 @@ export {
 export { type ReplicaStatistics, replicaStatistics } from './replicas.ts';
 export { fitRidge, type Matrix, predictRidge, type Ridge } from './ridge.ts';
 export {
+  type ScoredCurves,
   type ScoredSequence,
   type ScoreOptions,
   type Scores,

@@ -9,6 +9,12 @@ export interface ScoredSequence {
   readonly prediction: Float64Array | Float32Array;
 }
 
+/** One sequence's predicted curves: a Float64Array under each target's name, as `predict` returns them. */
+export interface ScoredCurves {
+  readonly sequence: string;
+  readonly targets: readonly string[];
+}
+
 /** One target's agreement over a set of sequences; null is undefined. */
 export interface TargetScore {
   readonly convention: ConventionName;
@@ -47,10 +53,38 @@ export interface ScoreOptions {
  * [length, targets] or the lengths differ (unless the convention says what to do then); ERR_CONFIG where the convention
  * is unknown or nothing is to be scored
  */
+export function score(pairs: readonly ScoredSequence[], targets: readonly string[], options?: ScoreOptions): Scores;
+/**
+ * Scores one predicted sequence against its gold standard [length, targets].
+ *
+ * @throws ERR_DATA where there is no gold standard, and as above
+ */
+export function score(gold: Float64Array | null, curves: ScoredCurves, options?: ScoreOptions): Scores;
 export function score(
+  given: readonly ScoredSequence[] | Float64Array | null,
+  predicted: readonly string[] | ScoredCurves,
+  { convention = 'circumplex' }: ScoreOptions = {},
+): Scores {
+  const [pairs, targets] =
+    'targets' in predicted ? asPair(given as Float64Array | null, predicted) : [given, predicted];
+  return scoreSequences(pairs as readonly ScoredSequence[], targets, convention);
+}
+
+function asPair(gold: Float64Array | null, curves: ScoredCurves): [ScoredSequence[], readonly string[]] {
+  const { sequence, targets } = curves;
+  if (!gold) throw new CircumplexError('ERR_DATA', `sequence ${sequence} has no gold standard to be scored against`);
+  const columns = targets.map((target) => (curves as unknown as Record<string, Float64Array>)[target] as Float64Array);
+  const length = columns[0]?.length ?? 0;
+  const prediction = Float64Array.from({ length: length * targets.length }, (_, i) => {
+    return columns[i % targets.length]?.[Math.floor(i / targets.length)] as number;
+  });
+  return [[{ sequence, gold, prediction }], targets];
+}
+
+function scoreSequences(
   pairs: readonly ScoredSequence[],
   targets: readonly string[],
-  { convention = 'circumplex' }: ScoreOptions = {},
+  convention: ConventionName,
 ): Scores {
   const rules = conventionNamed(convention);
   checkPairs(pairs, targets);

@@ -27,6 +27,21 @@ export interface Traces {
   windows: Record<string, { left: number; window: number; weights: Float32Array }>;
 }
 
+/** What one sequence's prediction holds besides a curve [frame] under the name of each target. */
+export interface CurvesOfSequence {
+  sequence: string;
+  targets: string[];
+  /** Seconds. [frame] */
+  time: Float64Array;
+  /** The fusion's weights [frame, target, stream] at `rate`, or null for a fusion without. */
+  weights: { rate: number; streams: string[]; values: Float32Array } | null;
+  /** By stream with a window: its weights [frame, window] at `rate`; the window reaches `left` frames back. */
+  attention: Record<string, { rate: number; left: number; window: number; values: Float32Array }>;
+}
+
+/** `{ time, arousal, valence, weights, attention }`, for whatever the targets are called. */
+export type SequenceCurves<T extends string = 'arousal' | 'valence'> = CurvesOfSequence & Record<T, Float64Array>;
+
 export interface PredictOptions extends DeviceOptions {
   /** Also return the attention's weights. */
   traces?: boolean;
@@ -34,16 +49,45 @@ export interface PredictOptions extends DeviceOptions {
 }
 
 /**
+ * Predicts one sequence, with what the model looked at. It is taken to be at the checkpoint's rate.
+ *
+ * @throws CircumplexError ERR_CHECKPOINT when the sequence lacks a modality of the model.
+ */
+export function predict<T extends string = 'arousal' | 'valence'>(
+  checkpoint: Checkpoint,
+  sequence: Sequence,
+  options?: PredictOptions,
+): Promise<SequenceCurves<T>>;
+/**
  * Predicts sequences of a data set from a checkpoint: whole sequences from zero state. Decimated models are interpolated
  * back to the data's clock, delayed ones are put back to where gold is.
  *
  * @throws CircumplexError ERR_CHECKPOINT when the data lacks a modality of the model or has another rate.
  */
-export async function predict(
+export function predict(
   checkpoint: Checkpoint,
   dataset: Dataset,
-  sequences: readonly Sequence[] = dataset.sequences,
+  sequences?: readonly Sequence[],
+  options?: PredictOptions,
+): Promise<Prediction[]>;
+export async function predict(
+  checkpoint: Checkpoint,
+  data: Dataset | Sequence,
+  given?: readonly Sequence[] | PredictOptions,
   options: PredictOptions = {},
+): Promise<Prediction[] | SequenceCurves<string>> {
+  if ('sequences' in data)
+    return predictAll(checkpoint, data, (given as Sequence[] | undefined) ?? data.sequences, options);
+  const alone = datasetOf(checkpoint, data);
+  const [prediction] = await predictAll(checkpoint, alone, [data], { ...(given as PredictOptions), traces: true });
+  return asCurves(prediction as Prediction);
+}
+
+async function predictAll(
+  checkpoint: Checkpoint,
+  dataset: Dataset,
+  sequences: readonly Sequence[],
+  options: PredictOptions,
 ): Promise<Prediction[]> {
   checkFits(checkpoint, dataset);
   const { model, targets } = checkpoint;
@@ -67,6 +111,35 @@ export async function predict(
     values: toLabelClock(columns.read(OUTPUT.prediction, i), checkpoint, prepared.rate, s.length),
     traces: options.traces ? readTraces(columns, i, model, prepared.rate) : null,
   }));
+}
+
+/** A sequence as a data set of its own. */
+function datasetOf({ rate, targets }: Checkpoint, sequence: Sequence): Dataset {
+  const sizes = Object.entries(sequence.features).map(([name, values]) => [
+    name,
+    { size: values.length / sequence.length },
+  ]);
+  return { name: sequence.id, rate, targets, modalities: Object.fromEntries(sizes), sequences: [sequence] };
+}
+
+function asCurves({ sequence, targets, rate, values, traces }: Prediction): SequenceCurves<string> {
+  const n = targets.length;
+  const length = values.length / n;
+  const { fusion, streams, windows, rate: traced } = traces as Traces;
+  const attention = Object.entries(windows).map(([name, { left, window, weights }]) => {
+    return [name, { rate: traced, left, window, values: weights }] as const;
+  });
+  const curves = targets.map((target, k) => {
+    return [target, Float64Array.from({ length }, (_, t) => values[t * n + k] as number)] as const;
+  });
+  const own: CurvesOfSequence = {
+    sequence,
+    targets,
+    time: Float64Array.from({ length }, (_, t) => t / rate),
+    weights: fusion && { rate: traced, streams, values: fusion },
+    attention: Object.fromEntries(attention),
+  };
+  return { ...Object.fromEntries(curves), ...own } as SequenceCurves<string>;
 }
 
 /** The mean of several predictions of the same sequences, curve by curve. */
