@@ -16,6 +16,7 @@ import {
   type View,
   writeDataset,
 } from '../data/index.ts';
+import { MODALITIES } from '../data/studyforrestFeatures.ts';
 import { CircumplexError } from '../errors.ts';
 import { writeCheckpoint } from '../models/checkpoint.ts';
 import { importWeights } from '../models/import_weights.ts';
@@ -75,7 +76,8 @@ function convertCommand(io: Io): Command {
       option(
         '--modalities <list>',
         'which, in this order, NAME=SOURCE to rename: audio,video=video_appearance (default: recola all; ' +
-          'studyforrest audio,video)',
+          'studyforrest audio,video). studyforrest has ' +
+          Object.keys(MODALITIES).join(', '),
         renamed,
       ),
     )

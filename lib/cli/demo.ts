@@ -1,15 +1,23 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
-import { type SyntheticDataset, synthesize, writeDataset, writeFileWhole } from '../data/index.ts';
+import {
+  fileError,
+  makeDirectory,
+  readError,
+  type SyntheticDataset,
+  synthesize,
+  writeDataset,
+  writeFileWhole,
+} from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
-import { areaUnderRoc, type Scores, selectionScore } from '../evaluation/index.ts';
+import { areaUnderRoc, type Scores } from '../evaluation/index.ts';
 import { type Fusion, type Model, stream } from '../models/model.ts';
 import type { Prediction } from '../models/predict.ts';
 import { conditionTable, type Table, toText } from '../report/index.ts';
 import { runScores } from '../report/run_report.ts';
-import { type EpochReport, type Run, type TrainOptions, train } from '../training/index.ts';
+import { medianReplica, replicaDirectory, type TrainOptions, train } from '../training/index.ts';
 import { version } from '../version.ts';
 import { demoReport } from './demo_report.ts';
 import { type Io, log, printResult, standardIo } from './io.ts';
@@ -73,7 +81,7 @@ async function demo(io: Io, flags: DemoFlags): Promise<void> {
       ...SETTINGS,
       ...deviceOf(flags),
       seed,
-      data: join(out, 'data'),
+      data: resolve(out, 'data'),
       out: place,
       ...options,
     });
@@ -83,7 +91,7 @@ async function demo(io: Io, flags: DemoFlags): Promise<void> {
     await go(name, { streams: [stream({ name, hidden })], fusion: 'none' }, {});
   }
   log(io, '3. Their fusion: the nets stay as they are, only the fusion learns');
-  const from = Object.keys(NETS).map((name) => (conditions[name] as Condition).checkpoint);
+  const from = Object.keys(NETS).map((name) => resolve((conditions[name] as Condition).checkpoint));
   for (const fusion of FUSIONS) await go(`fusion ${fusion}`, { streams: [], fusion }, { from });
 
   const scores = conditionTable(
@@ -118,33 +126,17 @@ async function condition(
   await using run = await train(model, data, options);
   const shown = progress(quietLines(io), run.config.epochs, `${label}  `);
   shown.start(0);
-  const reports: EpochReport[] = [];
   try {
-    for await (const epoch of run.epochs()) {
-      shown.epoch(epoch);
-      reports.push(...epoch);
-    }
+    for await (const epoch of run.epochs()) shown.epoch(epoch);
   } finally {
     shown.stop();
   }
   const predictions = await run.write({ traces: true });
   const scores = predictions.map((own) => scorePredictions(data, own));
   log(io, `   ${label}: ${run.epoch} epochs, ${run.config.replicas} replicas on ${placed(run)}`);
-  const { directory } = run as Run & { directory: { of(replica: number): string } };
-  return { scores, predictions, checkpoint: join(directory.of(medianReplica(run, reports)), 'best.safetensors') };
-}
-
-/** The replica in the middle by the selection score of the epoch it kept: neither a lucky nor an unlucky net. */
-function medianReplica(run: Run, reports: readonly EpochReport[]): number {
-  const scored = Array.from({ length: run.config.replicas }, (_, replica) => {
-    const kept = run.best(replica).epoch;
-    const report = reports.find((candidate) => candidate.replica === replica && candidate.epoch === kept);
-    const cccMean = report?.selection?.cccMean ?? {};
-    const scores = Object.fromEntries(Object.entries(cccMean).map(([target, value]) => [target, { cccMean: value }]));
-    return { replica, score: Object.keys(scores).length ? selectionScore(scores) : 0 };
-  });
-  scored.sort((a, b) => a.score - b.score || a.replica - b.replica);
-  return (scored[(scored.length - 1) >> 1] as { replica: number }).replica;
+  const median = medianReplica(predictions.map((_, r) => run.selectionScore(r)));
+  const place = replicaDirectory(options.out as string, median);
+  return { scores, predictions, checkpoint: join(place, 'best.safetensors') };
 }
 
 /** Bars on a terminal; elsewhere seven times thirty lines would say little. */
@@ -200,16 +192,21 @@ function whatToLookAt(out: string): string {
 
 /** An absent or empty folder, or the demo's own, emptied. */
 async function openFolder(out: string): Promise<void> {
-  const present = existsSync(out) ? await readdir(out) : [];
+  const present = existsSync(out) ? await names(out) : [];
   if (present.length > 0 && !present.includes(MARK)) {
     throw new CircumplexError('ERR_FILE', `${out} is not empty and is no folder of the demo: choose another --out`);
   }
-  try {
-    await mkdir(out, { recursive: true });
-    await writeFileWhole(join(out, MARK), `${JSON.stringify({ version, finished: false })}\n`);
-    for (const name of CONTENTS) if (name !== MARK) await rm(join(out, name), { recursive: true, force: true });
-  } catch (error) {
-    if (error instanceof CircumplexError) throw error;
-    throw new CircumplexError('ERR_FILE', `cannot write to ${out}: ${(error as Error).message}`, { cause: error });
+  await makeDirectory(out);
+  await writeFileWhole(join(out, MARK), `${JSON.stringify({ version, finished: false })}\n`);
+  for (const path of CONTENTS.filter((name) => name !== MARK).map((name) => join(out, name))) {
+    await rm(path, { recursive: true, force: true }).catch((error: unknown) => {
+      throw fileError('remove', path, error);
+    });
   }
+}
+
+async function names(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: unknown) => {
+    throw readError(folder, error);
+  });
 }

@@ -3,11 +3,12 @@ import { type Partition, readDataset } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import type { ConventionName } from '../evaluation/index.ts';
 import { checkFits, readCheckpoint } from '../models/checkpoint.ts';
+import { leaks } from '../models/leaks.ts';
 import { predict } from '../models/predict.ts';
 import { scoreTable, sequenceTable, toText } from '../report/index.ts';
 import { type Io, printResult, standardIo, warn } from './io.ts';
 import { type DeviceFlags, deviceOf, deviceOptions, JSON_OPTION, option, PARTITION } from './options.ts';
-import { conventionHelp, conventionOption, leaks, scorePredictions, sequencesOf } from './scoring.ts';
+import { conventionHelp, conventionOption, scorePredictions, sequencesOf } from './scoring.ts';
 
 interface EvaluateFlags extends DeviceFlags {
   partition: Partition;

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Command } from 'commander';
-import { type Dataset, type Partition, readDataset, writeCurves } from '../data/index.ts';
+import { type Dataset, makeDirectory, type Partition, readDataset, writeCurves } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { type Checkpoint, checkFits, readCheckpoint } from '../models/checkpoint.ts';
 import { meanPrediction, type Prediction, predict } from '../models/predict.ts';
@@ -138,10 +137,6 @@ async function writeFiles(out: string, files: readonly CurveFile[]): Promise<voi
     throw new CircumplexError('ERR_FILE', `${join(out, present.path)} is there already: choose another --out`);
   }
   const folders = files.some(({ path }) => path.startsWith('traces')) ? [out, join(out, 'traces')] : [out];
-  for (const folder of folders) {
-    await mkdir(folder, { recursive: true }).catch((error: Error) => {
-      throw new CircumplexError('ERR_FILE', `cannot create ${folder}: ${error.message}`, { cause: error });
-    });
-  }
+  for (const folder of folders) await makeDirectory(folder);
   for (const { path, names, values, rate } of files) await writeCurves(join(out, path), names, values, rate);
 }

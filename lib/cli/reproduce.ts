@@ -1,7 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
-import { type Dataset, readDataset, writeFileWhole } from '../data/index.ts';
+import { type Dataset, makeDirectory, readDataset, writeFileWhole } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import type { Prediction } from '../models/predict.ts';
 import { type OurRuns, paperTables } from '../report/paper.ts';
@@ -102,7 +101,7 @@ async function writeReport(
   });
   for (const [file, content] of Object.entries(files)) {
     const target = join(out, file);
-    await mkdir(dirname(target), { recursive: true });
+    await makeDirectory(dirname(target));
     await writeFileWhole(target, content);
   }
   return Object.keys(files).length;

@@ -6,7 +6,7 @@ import type { Model } from '../models/model.ts';
 import { type Prediction, predict } from '../models/predict.ts';
 import type { EpochLine } from '../report/index.ts';
 import { type ReportedPart, type RunReport, runReport } from '../report/run_report.ts';
-import type { CrossValidation, Run, RunDirectory } from '../training/index.ts';
+import { type CrossValidation, type Run, type RunDirectory, writeTraced } from '../training/index.ts';
 import { scorePredictions } from './scoring.ts';
 
 /** What a finished run comes to. */
@@ -104,9 +104,9 @@ export function placed(run: Run): string {
   return `${name}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${isa}`;
 }
 
-/** Predictions of dev and test, else of the selection set: by part, a list a replica. */
+/** Predictions of dev and test, else of the selection set: by part, a list a replica. Traces are large: replica 0's. */
 async function predictedParts(run: Run): Promise<Record<string, Prediction[][]>> {
-  const held = await run.write({ traces: true });
+  const held = await writeTraced(run, 'first');
   const parts: Record<string, Prediction[][]> = {};
   for (const partition of ['dev', 'test'] as const) {
     const ids = run.dataset.sequences.filter((s) => s.partition === partition).map((s) => s.id);
@@ -117,7 +117,7 @@ async function predictedParts(run: Run): Promise<Record<string, Prediction[][]>>
   const { threads, isa } = run.placement;
   const predictions: Prediction[][] = [];
   for (let r = 0; r < run.config.replicas; r++) {
-    predictions.push(await predict(run.best(r), run.dataset, selection, { threads, isa, traces: true }));
+    predictions.push(await predict(run.best(r), run.dataset, selection, { threads, isa, traces: r === 0 }));
   }
   return { selection: predictions };
 }

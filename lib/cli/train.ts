@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { type Dataset, readDataset } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
@@ -33,6 +33,8 @@ Examples:
   circumplex train studyforrest --out runs/cv --cv session --loss ccc --chunk 60s
   circumplex train --out runs/paper --resume`;
 
+const STOPPED = 'every replica has stopped by patience: more epochs train nothing; train anew with a larger --patience';
+
 async function freshRun(io: Io, path: string | undefined, flags: TrainFlags): Promise<void> {
   if (path === undefined) {
     throw new CircumplexError(
@@ -43,7 +45,7 @@ async function freshRun(io: Io, path: string | undefined, flags: TrainFlags): Pr
   await RunDirectory.requireEmpty(flags.out);
   const data = await readDataset(path);
   const request = await requestOf(flags, data);
-  await trainTo(io, data, flags, { ...request, options: { ...request.options, data: path } });
+  await trainTo(io, data, flags, { ...request, options: { ...request.options, data: resolve(path) } });
 }
 
 async function resumeRun(io: Io, path: string | undefined, flags: TrainFlags): Promise<void> {
@@ -82,10 +84,13 @@ async function trainOne(
   for (const note of run.notes) warn(io, note);
   const shown = progress(io, epochs);
   run.onChunk = (done) => shown.within(done / run.chunks);
+  let hasTrained = false;
   shown.start(run.epoch);
+  const isShort = run.epoch < epochs;
   try {
     if (interrupts.requested) throw interrupted(out, run.epoch);
     for await (const reports of run.epochs()) {
+      hasTrained = true;
       shown.epoch(reports);
       const isOver = reports.every((report) => report.stopped);
       if (interrupts.requested && !isOver) throw interrupted(out, run.epoch);
@@ -96,6 +101,7 @@ async function trainOne(
   } finally {
     shown.stop();
   }
+  if (options.resume && isShort && !hasTrained) warn(io, STOPPED);
   // What is written now is written file by file, and a resumed run would write it again: nothing to wait for.
   interrupts[Symbol.dispose]();
   const summary = await writeRun(run);
@@ -106,15 +112,16 @@ async function trainOne(
 async function trainFolds(
   io: Io,
   data: Dataset,
-  { out, json }: TrainFlags,
+  flags: TrainFlags,
   { model, options, cv }: TrainRequest & { cv: 'session' | number },
   interrupts: Interrupts,
 ): Promise<void> {
+  const { out, json } = flags;
   let current = { index: -1, epoch: 0, bar: progress(io, 1) };
   const result = await crossValidate(
     model,
     data,
-    { ...options, cv, signal: interrupts.signal, traces: true },
+    { ...options, cv, signal: interrupts.signal, traces: 'first' },
     (reports, fold) => {
       const epoch = reports[0]?.epoch ?? 0;
       if (fold.index !== current.index) {
@@ -134,6 +141,9 @@ async function trainFolds(
     .finally(() => {
       if (current.index >= 0) current.bar.stop();
     });
+  if (flags.epochs !== undefined && options.resume && current.index < 0) {
+    warn(io, 'no fold had anything left to train: each has had its epochs, or stopped by patience');
+  }
   for (const note of result.notes) warn(io, note);
   await writeCrossValidation(out, data, result);
   log(io, `written to ${out}; look at ${join(out, 'report.html')}`);

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Command, Option } from 'commander';
 import { type Dataset, readText } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
@@ -74,7 +75,7 @@ const SETTINGS: readonly { setting: keyof TrainingSettings; attribute: string; o
     'schedule',
     '--schedule <schedule>',
     'constant; plateau[:FACTOR,PATIENCE,LEAST] multiplies the rate by FACTOR (0.5) after PATIENCE (5) epochs without a ' +
-      'better score, not below LEAST (1e-5); cosine[:WARMUP] rises over WARMUP (0) epochs and falls to 0 at the last',
+      'better score, not below LEAST (1e-5); cosine[:WARMUP] rises over WARMUP (0) epochs, then falls, towards 0 at the last epoch',
     schedule,
   ),
   setting(
@@ -250,8 +251,9 @@ export async function requestOf(flags: TrainFlags, data: Dataset): Promise<Train
   const options = {
     ...Object.assign({}, ...layers),
     out: flags.out,
-    init,
-    from,
+    // Absolute, so that the run can be resumed from another folder.
+    init: init === undefined ? undefined : resolve(init),
+    from: from.map((path) => resolve(path)),
     device: flags.device ?? config.device,
     threads: flags.threads ?? config.threads ?? undefined,
   };

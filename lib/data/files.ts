@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CircumplexError } from '../errors.ts';
 
@@ -50,6 +50,19 @@ export async function writeFileWhole(path: string, data: string | Uint8Array | r
   } catch (error) {
     await rm(draft, { force: true }).catch(() => {});
     throw fileError('write', path, error);
+  }
+}
+
+/**
+ * Makes a folder, and those above it that are missing.
+ *
+ * @throws ERR_FILE with the remedy when the system refuses
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw fileError('create', path, error);
   }
 }
 

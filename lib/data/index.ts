@@ -21,7 +21,7 @@ export {
   writeDataset,
 } from './dataset.ts';
 export { advanceTargets, type Delay, delayDataset, delayFrames, delayPredictions } from './delay.ts';
-export { readText, siblingName, writeFileWhole } from './files.ts';
+export { fileError, makeDirectory, readError, readText, siblingName, writeFileWhole } from './files.ts';
 export { addFunctionals, type Functionals, windowMoments } from './functionals.ts';
 export { type Contents, type Inspection, inspect } from './inspect.ts';
 export { PARTITIONS } from './manifest.ts';

@@ -144,7 +144,8 @@ function agreement(m: Moments, estimator: Estimator): Omit<Concordance, 'rmse' |
   const denominator = varGold + varPrediction + difference * difference;
   return {
     ccc: withinOne((2 * covariance) / denominator),
-    pearson: withinOne(covariance / spread),
+    // Pearson's r knows no divisor, whatever the convention does. Two roots: the product of the sums may leave the range.
+    pearson: withinOne(m.products / (Math.sqrt(m.squaresGold) * Math.sqrt(m.squaresPrediction))),
     location: finite(difference / Math.sqrt(spread)),
     scale: finite(Math.sqrt(varPrediction / varGold)),
     biasCorrection: finite((2 * spread) / denominator),

@@ -9,7 +9,7 @@ export function differentiate(graph: Graph, seeds: [Value, Value][] = [], inputs
   const forward = graph.calls.length;
   const parts = new Map<Value, Value[]>();
   const sums = new Map<Value, Value>();
-  for (const [value, gradient] of seeds) parts.set(value, [gradient]);
+  for (const [value, gradient] of seeds) parts.set(value, [...(parts.get(value) ?? []), gradient]);
   const uses = countUses(graph, inputs);
 
   const total = (value: Value): Value | null => {

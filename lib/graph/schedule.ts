@@ -1,3 +1,5 @@
+import { CircumplexError } from '../errors.ts';
+
 /** Values a lane has in a schedule's row: sequence, first frame, valid frames, frames of the whole sequence. */
 export const SCHEDULE_COLUMNS = 4;
 
@@ -14,6 +16,9 @@ export function schedule(
   lanes: number,
   chunk: number,
 ): Int32Array {
+  if (!(Number.isInteger(lanes) && lanes >= 1 && Number.isInteger(chunk) && chunk >= 1)) {
+    throw new CircumplexError('ERR_CONFIG', `a schedule needs whole lanes and frames of at least 1, not ${lanes}, ${chunk}`);
+  }
   const waiting = [...sequences];
   const current: { sequence: number; start: number }[] = Array.from({ length: lanes }, () => ({
     sequence: -1,

@@ -39,21 +39,28 @@ export function sizesOfDataset(dataset: Dataset): Sizes {
 /** Puts the normalised features of a data set's sequences on the device, a column a modality in `modalities`. */
 export function featureColumns(dataset: Dataset, normaliser: Normaliser, modalities: readonly string[]): Columns {
   const columns = new Columns(dataset.sequences.map((s) => s.length));
-  for (const modality of modalities) {
-    const { size } = dataset.modalities[modality] as { size: number };
-    const scale = normaliser[modality];
-    if (!scale || scale.mean.length !== size) {
-      throw new CircumplexError(
-        'ERR_CHECKPOINT',
-        `modality '${modality}' has ${size} features here, but the model's normaliser has ${scale?.mean.length ?? 'none'}`,
-      );
-    }
-    columns.add(modality, size);
-    dataset.sequences.forEach((s, i) => {
-      columns.write(modality, i, normalise(s.features[modality] as Float32Array, scale));
-    });
+  try {
+    for (const modality of modalities) addFeatures(columns, dataset, normaliser, modality);
+  } catch (error) {
+    columns.dispose();
+    throw error;
   }
   return columns;
+}
+
+function addFeatures(columns: Columns, dataset: Dataset, normaliser: Normaliser, modality: string): void {
+  const { size } = dataset.modalities[modality] as { size: number };
+  const scale = normaliser[modality];
+  if (!scale || scale.mean.length !== size) {
+    throw new CircumplexError(
+      'ERR_CHECKPOINT',
+      `modality '${modality}' has ${size} features here, but the model's normaliser has ${scale?.mean.length ?? 'none'}`,
+    );
+  }
+  columns.add(modality, size);
+  dataset.sequences.forEach((s, i) => {
+    columns.write(modality, i, normalise(s.features[modality] as Float32Array, scale));
+  });
 }
 
 /** Targets of a sequence as a column holds them; a sequence without targets is all unlabelled. */

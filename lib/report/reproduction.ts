@@ -2,6 +2,7 @@ import { attentionMap } from './figures/attentionMap.ts';
 import { boxPlot } from './figures/boxPlot.ts';
 import { timeCourse } from './figures/timeCourse.ts';
 import { windowWeights } from './figures/windowWeights.ts';
+import { fusionWeights } from './fusionWeights.ts';
 import { type ReportFigure, reportHtml } from './html.ts';
 import { type OurRuns, type PaperCondition, paperConditions, paperTables } from './paper.ts';
 import { type Table, toCsv, toMarkdown } from './tables.ts';
@@ -136,32 +137,12 @@ async function courses(condition: PaperCondition, look: LookedAt): Promise<(Repo
       time,
       gold: column(gold),
       prediction: column(values),
-      ...(traces && fusion ? { weights: streamWeights(traces, fusion, d, targets.length, frames, rate) } : {}),
+      ...(traces && fusion ? { weights: fusionWeights({ ...traces, fusion }, rate, frames, targets.length, d) } : {}),
     });
     const caption = `Gold and prediction of ${target} on ${sequence}; below, the weight of each stream.`;
     figures.push({ name: `${condition}-${sequence}-${target}`, svg, caption });
   }
   return figures;
-}
-
-/** The fusion's weights of one target, held between the model's own frames. */
-function streamWeights(
-  traces: NonNullable<LookedAt['traces']>,
-  fusion: Float32Array,
-  target: number,
-  targets: number,
-  frames: number,
-  rate: number,
-): Record<string, Float32Array> {
-  const n = traces.streams.length;
-  const last = fusion.length / (targets * n) - 1;
-  const at = (t: number, i: number) => {
-    const own = Math.min(last, Math.floor((t * traces.rate) / rate));
-    return fusion[(own * targets + target) * n + i] as number;
-  };
-  return Object.fromEntries(
-    traces.streams.map((name, i) => [name, Float32Array.from({ length: frames }, (_, t) => at(t, i))]),
-  );
 }
 
 async function maps(condition: PaperCondition, look: LookedAt): Promise<(ReportFigure & { name: string })[]> {

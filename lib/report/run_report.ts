@@ -1,6 +1,7 @@
 import { type Concordance, replicaStatistics, type Scores } from '../evaluation/index.ts';
-import type { Prediction, Traces } from '../models/predict.ts';
+import type { Prediction } from '../models/predict.ts';
 import { attentionMap, type EpochLine, learningCurves, timeCourse, windowWeights } from './figures/index.ts';
+import { fusionWeights } from './fusionWeights.ts';
 import { type ReportFigure, type ReportSection, reportHtml } from './html.ts';
 import { conditionTable, type RunScores, scoreTable, sequenceTable } from './scoreTables.ts';
 import { aggregates, formatNumber } from './tables.ts';
@@ -107,6 +108,7 @@ async function curveSection(name: string, { sequences }: ReportedPart): Promise<
   const figures: ReportFigure[] = [];
   for (const { gold, prediction } of sequences.slice(0, DRAWN)) {
     const { sequence, targets, rate, values, traces } = prediction;
+    const fusion = traces?.fusion;
     const length = values.length / targets.length;
     const time = Float64Array.from({ length }, (_, t) => t / rate);
     for (const [index, target] of targets.entries()) {
@@ -116,28 +118,17 @@ async function curveSection(name: string, { sequences }: ReportedPart): Promise<
         time,
         gold: gold ? column(gold, targets.length, index) : new Float64Array(length).fill(Number.NaN),
         prediction: column(values, targets.length, index),
-        ...(traces?.fusion ? { weights: fusionWeights(traces, rate, length, targets.length, index) } : {}),
+        ...(traces && fusion
+          ? { weights: fusionWeights({ ...traces, fusion }, rate, length, targets.length, index) }
+          : {}),
       });
-      const weights = traces?.fusion ? ' Weights stand at the time of the signals they look at.' : '';
+      const weights = fusion ? ' Weights stand at the time of the signals they look at.' : '';
       figures.push({ svg, caption: `${target} of ${sequence}, ${name}.${weights}` });
     }
   }
   const more = sequences.length - DRAWN;
   const text = more > 0 ? [`${more} more sequences are not drawn; their curves lie in predictions/.`] : [];
   return { heading: `Gold and prediction: ${name}`, text, figures };
-}
-
-/** By stream [frames], at the clock of the curve: a model at a lower rate holds its weights. */
-function fusionWeights(traces: Traces, rate: number, length: number, targets: number, target: number) {
-  const { fusion, streams } = traces as Traces & { fusion: Float32Array };
-  const frames = fusion.length / (targets * streams.length);
-  const held = (t: number) => Math.min(frames - 1, Math.floor((t * traces.rate) / rate + 1e-9));
-  return Object.fromEntries(
-    streams.map((name, s) => [
-      name,
-      Float32Array.from({ length }, (_, t) => fusion[(held(t) * targets + target) * streams.length + s] as number),
-    ]),
-  );
 }
 
 async function windowSections({ parts, staticWindows, rate }: RunReport): Promise<ReportSection[]> {

@@ -1,24 +1,24 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { type Dataset, readText, type Sequence, writeCurves, writeFileWhole } from '../data/index.ts';
+import { type Dataset, makeDirectory, readText, type Sequence, writeFileWhole } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { type Scores, score } from '../evaluation/index.ts';
 import { type Checkpoint, readCheckpoint } from '../models/checkpoint.ts';
 import type { Model } from '../models/model.ts';
 import { meanPrediction, type Prediction, predict } from '../models/predict.ts';
 import type { TrainOptions } from './options.ts';
-import { fingerprint, RunDirectory } from './run_directory.ts';
+import { fingerprint, RunDirectory, replicaDirectory, writePredictions } from './run_directory.ts';
 import { shuffle } from './selection.ts';
 import { type ResolvedRun, type RunConfig, resolveRun, resumedOptions, train } from './train.ts';
 import type { EpochReport } from './trainer.ts';
+import { writeTraced } from './write_traced.ts';
 
 export interface CrossValidationOptions extends TrainOptions {
   /** 'session': leave one session out; K: that many folds of whole sessions, drawn by `dataSeed`. */
   cv: 'session' | number;
-  /** Also return what the models looked at. */
-  traces?: boolean;
+  /** Also return what the models looked at: all of them, or those of replica 0, since traces are large. */
+  traces?: boolean | 'first';
 }
 
 /** The sessions that are held out together. */
@@ -200,7 +200,7 @@ async function runFold(
   const run = await train(config.model, dataset, { ...rest, ...settings, ...place });
   try {
     for await (const reports of run.epochs()) onEpoch(reports);
-    const predictions = await run.write({ traces });
+    const predictions = await writeTraced(run, traces);
     const kept = Array.from({ length: settings.replicas }, (_, r) => keptEpoch(run.best(r)));
     const result = { ...fold, kept, notes: run.notes };
     if (directory) await writeRecord(directory, { ...result, epochs: settings.epochs });
@@ -233,18 +233,15 @@ async function predictAgain(
   const { device, threads, isa, traces = false } = options;
   const predictions: Prediction[][] = [];
   for (let r = 0; r < replicas; r++) {
-    const checkpoint = await readCheckpoint(join(replicaPath(directory, r), 'best.safetensors'));
-    predictions.push(await predict(checkpoint, dataset, held, { device, threads, isa, traces }));
+    const checkpoint = await readCheckpoint(join(replicaDirectory(directory, r), 'best.safetensors'));
+    const traced = traces === true || (traces === 'first' && r === 0);
+    predictions.push(await predict(checkpoint, dataset, held, { device, threads, isa, traces: traced }));
   }
   return predictions;
 }
 
 function keptEpoch(checkpoint: Checkpoint): number {
   return checkpoint.epoch as number;
-}
-
-function replicaPath(directory: string, replica: number): string {
-  return replica === 0 ? directory : join(directory, 'replicas', String(replica));
 }
 
 async function openDirectory(out: string, config: RunConfig & { fingerprint: string }, resume: boolean): Promise<void> {
@@ -265,14 +262,8 @@ function joined(pooled: Dataset, results: readonly FinishedFold[], replica: numb
 }
 
 async function writeJoined(out: string, predictions: Prediction[][], mean: Prediction[]): Promise<void> {
-  const write = async (directory: string, curves: Prediction[]) => {
-    await makeDirectory(directory);
-    for (const { sequence, targets, values, rate } of curves) {
-      await writeCurves(join(directory, `${sequence}.csv`), targets, values, rate);
-    }
-  };
-  for (const [r, curves] of predictions.entries()) await write(join(replicaPath(out, r), 'predictions'), curves);
-  if (predictions.length > 1) await write(join(out, 'mean', 'predictions'), mean);
+  for (const [r, curves] of predictions.entries()) await writePredictions(replicaDirectory(out, r), curves);
+  if (predictions.length > 1) await writePredictions(join(out, 'mean'), mean);
 }
 
 function scoreJoined(
@@ -307,12 +298,4 @@ function notesOf(dataset: Dataset, pooled: Dataset, { init, from }: ResolvedRun,
       : []),
     ...new Set(results.flatMap(({ notes }) => notes)),
   ];
-}
-
-async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw new CircumplexError('ERR_FILE', `cannot create ${path}: ${(error as Error).message}`, { cause: error });
-  }
 }

@@ -8,6 +8,7 @@ export {
   folds,
   type JoinedScores,
 } from './cross_validation.ts';
+export { medianReplica } from './median.ts';
 export {
   DEFAULTS,
   type LearningRateSchedule,
@@ -15,7 +16,8 @@ export {
   type TrainingSettings,
   type TrainOptions,
 } from './options.ts';
-export { fingerprint, RunDirectory } from './run_directory.ts';
+export { fingerprint, RunDirectory, replicaDirectory } from './run_directory.ts';
 export { type Split, split } from './selection.ts';
 export { Run, type RunConfig, train } from './train.ts';
 export { type EpochReport, Trainer } from './trainer.ts';
+export { writeTraced } from './write_traced.ts';

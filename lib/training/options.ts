@@ -8,7 +8,7 @@ export type LearningRateSchedule =
   | { kind: 'constant' }
   /** Multiplied by `factor` when the selection score has not improved for `patience` epochs, not below `least`. */
   | { kind: 'plateau'; factor: number; patience: number; least: number }
-  /** Linear from 0 over `warmUp` epochs, then half a cosine to 0 at the last epoch. */
+  /** Linear from 0 over `warmUp` epochs, then half a cosine, towards 0 at the last epoch. */
   | { kind: 'cosine'; warmUp: number };
 
 /** Every setting of a training run but model, data and device; what config.json stores. */

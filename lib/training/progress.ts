@@ -15,6 +15,10 @@ export interface ReplicaProgress {
   /** What plateaus have made of the learning rate. */
   factor: number;
   stopped: boolean;
+  /** Epochs that it has trained. */
+  epochs: number;
+  /** The epoch in which its loss ceased to be finite, or 0: it stopped there, with the weights of the epoch before. */
+  diverged: number;
 }
 
 export function startProgress(): ReplicaProgress {
@@ -25,6 +29,8 @@ export function startProgress(): ReplicaProgress {
     plateau: 0,
     factor: 1,
     stopped: false,
+    epochs: 0,
+    diverged: 0,
   };
 }
 
@@ -38,6 +44,7 @@ export function advance(
   score: number | null,
   { bypass, patience, schedule }: Pick<TrainingSettings, 'bypass' | 'patience' | 'schedule'>,
 ): boolean {
+  progress.epochs = epoch;
   if (score === null || epoch <= bypass) return false;
   progress.scores.push(score);
   const recent = progress.scores.slice(-AVERAGED);

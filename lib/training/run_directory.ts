@@ -1,17 +1,27 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { open, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { type Dataset, type Normaliser, writeCurves, writeFileWhole } from '../data/index.ts';
+import {
+  type Dataset,
+  fileError,
+  makeDirectory,
+  type Normaliser,
+  readError,
+  writeCurves,
+  writeFileWhole,
+} from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { type Checkpoint, writeCheckpoint } from '../models/checkpoint.ts';
+import type { Model } from '../models/model.ts';
 import type { Prediction } from '../models/predict.ts';
 import { decodeSafetensors, encodeSafetensors } from '../models/safetensors.ts';
 import type { ReplicaProgress } from './progress.ts';
 import type { EpochReport, Trainer } from './trainer.ts';
 
 const STATE = 'state.safetensors';
+const METRICS = 'metrics.jsonl';
 const BLOCKS = ['parameters', 'first', 'second'] as const;
 
 /** What a run's state holds besides tensors. */
@@ -34,6 +44,20 @@ export function fingerprint(dataset: Dataset): string {
     if (s.targets) hash.update(bytes(s.targets));
   }
   return hash.digest('hex').slice(0, 32);
+}
+
+/** Where a replica's files lie in the directory of a run or of a cross-validation. */
+export function replicaDirectory(directory: string, replica: number): string {
+  return replica === 0 ? directory : join(directory, 'replicas', String(replica));
+}
+
+/** Writes curves to `predictions/<sequence>.csv` below a directory. */
+export async function writePredictions(directory: string, predictions: readonly Prediction[]): Promise<void> {
+  const folder = join(directory, 'predictions');
+  await makeDirectory(folder);
+  for (const { sequence, targets, values, rate } of predictions) {
+    await writeCurves(join(folder, `${sequence}.csv`), targets, values, rate);
+  }
 }
 
 /**
@@ -76,20 +100,18 @@ export class RunDirectory {
     await run.#writeConfig({ ...config, fingerprint: run.fingerprint });
     for (let r = 0; r < replicas; r++) {
       await makeDirectory(run.of(r));
-      await writeFileWhole(join(run.of(r), 'metrics.jsonl'), '');
+      await writeFileWhole(join(run.of(r), METRICS), '');
     }
     return run;
   }
 
-  /** The configuration of an existing run. @throws CircumplexError ERR_FILE when there is none. */
+  /** The configuration of an existing run. @throws CircumplexError ERR_FILE when there is none, or not of a run. */
   static async config(path: string): Promise<Record<string, unknown>> {
     const file = join(path, 'config.json');
     if (!existsSync(file)) throw new CircumplexError('ERR_FILE', `${path} is no run directory: it has no config.json`);
-    try {
-      return JSON.parse(await readFile(file, 'utf8'));
-    } catch (error) {
-      throw new CircumplexError('ERR_FILE', `${file} cannot be read: ${(error as Error).message}`, { cause: error });
-    }
+    const config = await readConfig(file);
+    if (Array.isArray((config?.model as Partial<Model> | undefined)?.streams)) return config as Record<string, unknown>;
+    throw new CircumplexError('ERR_FILE', `${file} names no model: it is not what a training run has written`);
   }
 
   /** Takes up an existing run, and, unless it was stopped before its first epoch ended, its state. */
@@ -109,17 +131,19 @@ export class RunDirectory {
       await removeDrafts(run.of(r));
     }
     if (!existsSync(file)) {
-      for (let r = 0; r < replicas; r++) await writeFileWhole(join(run.of(r), 'metrics.jsonl'), '');
+      for (let r = 0; r < replicas; r++) await writeFileWhole(join(run.of(r), METRICS), '');
       return { run, state: null };
     }
-    const { metadata, tensors } = decodeSafetensors(await readFile(file), file);
+    const state = await readFile(file).catch((error: unknown) => {
+      throw readError(file, error);
+    });
+    const { metadata, tensors } = decodeSafetensors(state, file);
     const record = JSON.parse(metadata.state ?? 'null') as StateRecord | null;
     if (!record) throw new CircumplexError('ERR_CHECKPOINT', `${file} holds no training state`);
-    for (let r = 0; r < replicas; r++) {
-      const metrics = join(run.of(r), 'metrics.jsonl');
-      await truncate(metrics, record.metrics[r] as number);
-      run.#metrics[r] = record.metrics[r] as number;
-    }
+    run.#metrics = record.metrics;
+    const metrics = record.metrics.map((size, r) => ({ path: join(run.of(r), METRICS), size }));
+    for (const { path, size } of metrics) await requireSize(path, size);
+    for (const { path, size } of metrics) await cut(path, size);
     const restore = (trainer: Trainer) => {
       trainer.epoch = record.epoch;
       trainer.progress = record.progress.map((p) => ({ ...p, best: { ...p.best, score: p.best.score ?? -Infinity } }));
@@ -142,20 +166,14 @@ export class RunDirectory {
 
   /** A replica's directory. */
   of(replica: number): string {
-    return replica === 0 ? this.path : join(this.path, 'replicas', String(replica));
+    return replicaDirectory(this.path, replica);
   }
 
   /** Appends the epoch's lines, then commits the state that they belong to. */
   async commit(trainer: Trainer, reports: readonly EpochReport[]): Promise<void> {
     for (const report of reports) {
       const line = Buffer.from(`${JSON.stringify(report)}\n`);
-      const file = await open(join(this.of(report.replica), 'metrics.jsonl'), 'a');
-      try {
-        await file.write(line);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
+      await append(join(this.of(report.replica), METRICS), line);
       this.#metrics[report.replica] = (this.#metrics[report.replica] as number) + line.length;
     }
     const tensors = new Map<string, { dims: number[]; data: Float32Array | Int32Array }>();
@@ -194,11 +212,7 @@ export class RunDirectory {
 
   /** Writes a replica's curves to `predictions/<sequence>.csv`. */
   async writePredictions(replica: number, predictions: readonly Prediction[]): Promise<void> {
-    const directory = join(this.of(replica), 'predictions');
-    await makeDirectory(directory);
-    for (const { sequence, targets, values, rate } of predictions) {
-      await writeCurves(join(directory, `${sequence}.csv`), targets, values, rate);
-    }
+    await writePredictions(this.of(replica), predictions);
   }
 
   async #writeConfig(config: object): Promise<void> {
@@ -210,15 +224,54 @@ export class RunDirectory {
 const DRAFT = /\.[0-9a-f]{12}\.tmp$/;
 
 async function removeDrafts(path: string): Promise<void> {
-  for (const name of await readdir(path)) if (DRAFT.test(name)) await rm(join(path, name), { force: true });
+  const names = await readdir(path).catch((error: unknown) => {
+    throw readError(path, error);
+  });
+  for (const draft of names.filter((name) => DRAFT.test(name)).map((name) => join(path, name))) {
+    await rm(draft, { force: true }).catch((error: unknown) => {
+      throw fileError('remove', draft, error);
+    });
+  }
 }
 
-async function makeDirectory(path: string): Promise<void> {
+async function readConfig(file: string): Promise<Record<string, unknown> | null> {
   try {
-    await mkdir(path, { recursive: true });
+    return JSON.parse(await readFile(file, 'utf8'));
   } catch (error) {
-    const reason = (error as Error).message;
-    throw new CircumplexError('ERR_FILE', `cannot create ${path}: ${reason}`, { cause: error });
+    throw new CircumplexError('ERR_FILE', `${file} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** @throws ERR_FILE when a file is absent, or shorter than the state says: what is missing cannot be made up. */
+async function requireSize(path: string, size: number): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (existsSync(path)) throw readError(path, error);
+    return null;
+  });
+  if (found && found.size >= size) return;
+  const state = found ? `has ${found.size} bytes` : 'does not exist';
+  const remedy = 'restore the file, or train anew in another --out';
+  throw new CircumplexError('ERR_FILE', `${path} ${state}, but ${STATE} counts on ${size} bytes of it: ${remedy}`);
+}
+
+async function cut(path: string, size: number): Promise<void> {
+  await truncate(path, size).catch((error: unknown) => {
+    throw fileError('write', path, error);
+  });
+}
+
+/** Appends whole, and flushes to the disk. */
+async function append(path: string, data: Uint8Array): Promise<void> {
+  try {
+    const file = await open(path, 'a');
+    try {
+      await file.appendFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw fileError('write', path, error);
   }
 }
 

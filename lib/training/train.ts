@@ -3,8 +3,10 @@ import type { Dataset } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { Device } from '../graph/device.ts';
 import { type Checkpoint, checkFits, readCheckpoint } from '../models/checkpoint.ts';
+import { leaks } from '../models/leaks.ts';
 import { hasFusionBias, type Model } from '../models/model.ts';
 import { type Prediction, predict } from '../models/predict.ts';
+import type { Preprocessing } from '../models/preprocessing.ts';
 import { version } from '../version.ts';
 import { DEFAULTS, resolveSettings, type TrainingSettings, type TrainOptions } from './options.ts';
 import type { ReplicaProgress } from './progress.ts';
@@ -42,6 +44,7 @@ export interface RunConfig extends TrainingSettings {
  * ERR_ABORTED while it is iterated
  */
 export async function train(model: Model | null, dataset: Dataset, options: TrainOptions = {}): Promise<Run> {
+  checkNames(options);
   const { out } = options;
   if (options.resume) {
     const known = await resumedOptions(model, options);
@@ -61,12 +64,23 @@ export async function train(model: Model | null, dataset: Dataset, options: Trai
     await found?.run.updateConfig({ epochs: settings.epochs });
     const directory =
       found?.run ?? (out === undefined ? null : await RunDirectory.create(out, settings.replicas, dataset, config));
-    return new Run(dataset, trainer, device, config, directory, options);
+    return new Run(dataset, trainer, device, config, directory, options, init ? [init] : from);
   } catch (error) {
     trainer?.dispose();
     device.dispose();
     throw error;
   }
+}
+
+/** Options that are no settings; the last two are crossValidate's. */
+const OTHER_OPTIONS = ['init', 'from', 'out', 'resume', 'data', 'signal', 'device', 'threads', 'isa', 'cv', 'traces'];
+
+/** @throws CircumplexError ERR_CONFIG for an option that does not exist: a misspelt one would silently do nothing. */
+function checkNames(options: TrainOptions): void {
+  const unknown = Object.keys(options).find((name) => !(name in DEFAULTS) && !OTHER_OPTIONS.includes(name));
+  if (unknown === undefined) return;
+  const known = [...Object.keys(DEFAULTS), ...OTHER_OPTIONS].join(', ');
+  throw new CircumplexError('ERR_CONFIG', `unknown option '${unknown}'; there are ${known}`);
 }
 
 /** What the options of a run come to. */
@@ -105,7 +119,8 @@ export async function resolveRun(model: Model | null, dataset: Dataset, options:
 /** A training run: iterate it to train, then take its checkpoints. */
 export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
   #trainer: Trainer;
-  #refitted = false;
+  /** The training that chose the epochs, where this is the second one. */
+  #choice: { split: Split; scores: (number | null)[] } | null = null;
 
   constructor(
     readonly dataset: Dataset,
@@ -114,25 +129,38 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
     readonly config: RunConfig,
     readonly directory: RunDirectory | null,
     private readonly options: TrainOptions,
+    /** The checkpoints that it starts from: one with init, any number with from. */
+    private readonly started: readonly Checkpoint[],
   ) {
     this.#trainer = trainer;
   }
 
-  /** What a reader of the scores must know: how the epoch was chosen, and what was not. */
+  /** What a reader of the scores must know: how the epoch was chosen, what was seen before, and what was not. */
   get notes(): string[] {
-    const { note } = this.#trainer.split;
-    const { epochs, bypass, from, model } = this.config;
+    const { note, selection } = this.split;
+    const { epochs, bypass, from, model, delay, preprocessing } = this.config;
     const windowed = from.length === 0 && model.streams.some((s) => s.window !== null);
-    const short = this.#trainer.split.selection.length > 0 && epochs <= bypass && windowed;
+    const short = selection.length > 0 && epochs <= bypass && windowed;
+    const held = this.dataset.sequences.filter((s) => s.partition === 'dev' || s.partition === 'test');
+    const scored = [...new Set([...held, ...selection].map((s) => s.id))];
+    const seen = new Set(this.started.flatMap((checkpoint) => leaks(checkpoint, scored)));
+    const rate = this.dataset.rate / (preprocessing.decimate ?? 1);
+    const vanished = Object.entries(delay).filter(([, d]) => d !== 0 && Math.round(Math.abs(d) * rate) === 0);
     return [
       ...(note ? [note] : []),
+      ...(this.#choice ? ['trained again on all of train, for the epochs that were chosen'] : []),
       ...(short ? [`no epoch follows the bypass of ${bypass}: the last epoch is kept`] : []),
+      ...[...seen].map((leak) => `the checkpoint to start from: ${leak}`),
+      ...vanished.map(([target, d]) => `the delay of ${target}, ${d} s, is less than half a frame at ${rate} Hz: none`),
+      ...this.#trainer.progress.flatMap((p, r) =>
+        p.diverged ? [`replica ${r} diverged in epoch ${p.diverged} and stopped there`] : [],
+      ),
     ];
   }
 
   /** The sequences that take gradient steps, and those that choose the epoch. */
   get split(): Split {
-    return this.#trainer.split;
+    return this.#choice?.split ?? this.#trainer.split;
   }
 
   /** Epochs done. */
@@ -147,6 +175,7 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
 
   /** The averaged selection score of a replica's best epoch, or null where nothing was selected. */
   selectionScore(replica: number): number | null {
+    if (this.#choice) return this.#choice.scores[this.#checked(replica)] ?? null;
     const { best } = this.#trainer.progress[this.#checked(replica)] as ReplicaProgress;
     return best.epoch > 0 ? best.score : null;
   }
@@ -177,7 +206,7 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
       await this.directory?.commit(this.#trainer, reports);
       yield reports;
     }
-    if (this.config.refit && !this.#refitted) await this.#refit();
+    if (this.config.refit && !this.#choice) await this.#refit();
   }
 
   /** Trains to the end without looking. */
@@ -227,16 +256,29 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
 
   /** Trains again on all of train, each replica for the epochs that its selection chose. */
   async #refit(): Promise<void> {
-    const epochs = this.#trainer.progress.map((_, r) => this.#trainer.chosenEpoch(r));
-    const init = this.options.init === undefined ? null : await loaded(this.options.init);
-    const from = await Promise.all((this.options.from ?? []).map(loaded));
-    const settings = { ...this.config, selection: 'none' };
-    const { dataset, device } = this;
-    const refitted = await Trainer.create({ dataset, model: this.config.model, settings, device, init, from, epochs });
-    while (!refitted.done) await refitted.next(this.options.signal);
-    this.#trainer.dispose();
+    const first = this.#trainer;
+    const epochs = first.progress.map((_, r) => first.chosenEpoch(r));
+    const scores = epochs.map((_, r) => this.selectionScore(r));
+    const { dataset, device, started } = this;
+    const [init, from] = this.config.init === null ? [null, [...started]] : [started[0] ?? null, []];
+    const refitted = await Trainer.create({
+      dataset,
+      model: this.config.model,
+      settings: { ...this.config, selection: 'none' },
+      device,
+      init,
+      from,
+      chosen: { epochs, selection: first.split.selection.map((s) => s.id) },
+    });
+    try {
+      while (!refitted.done) await refitted.next(this.options.signal, (done) => this.onChunk?.(done));
+    } catch (error) {
+      refitted.dispose();
+      throw error;
+    }
+    this.#choice = { split: first.split, scores };
     this.#trainer = refitted;
-    this.#refitted = true;
+    first.dispose();
   }
 
   #checked(replica: number): number {
@@ -257,25 +299,28 @@ async function loaded(checkpoint: Checkpoint | string): Promise<Checkpoint> {
 
 /** What checkpoints to start from decide: preprocessing and delay, which an option may repeat but not contradict. */
 function inherit(settings: TrainingSettings, given: TrainOptions, checkpoints: Checkpoint[]): TrainingSettings {
-  const resolved = { ...settings };
-  for (const { preprocessing = {}, delay } of checkpoints) {
-    for (const [name, theirs] of [
-      ['preprocessing', preprocessing],
-      ['delay', delay],
-    ] as const) {
-      if (given[name] !== undefined && !same(given[name], theirs)) {
-        throw new CircumplexError(
-          'ERR_CONFIG',
-          `${name} ${JSON.stringify(given[name])} contradicts the checkpoint's ${JSON.stringify(theirs)}: leave it out`,
-        );
-      }
-      if (!same(resolved[name], theirs) && !same(resolved[name], DEFAULTS[name])) {
-        throw new CircumplexError('ERR_CONFIG', `the checkpoints differ in ${name}`);
-      }
-      Object.assign(resolved, { [name]: theirs });
+  const [first, ...others] = checkpoints;
+  if (!first) return settings;
+  const canonical = (of: Pick<TrainOptions, 'preprocessing' | 'delay'>) => ({
+    preprocessing: canonicalPreprocessing(of.preprocessing ?? {}),
+    delay: Object.fromEntries(Object.entries(of.delay ?? {}).filter(([, seconds]) => seconds !== 0)),
+  });
+  const theirs = canonical(first);
+  for (const name of ['preprocessing', 'delay'] as const) {
+    if (given[name] !== undefined && !same(canonical(given)[name], theirs[name])) {
+      const values = `${JSON.stringify(given[name])} contradicts the checkpoint's ${JSON.stringify(theirs[name])}`;
+      throw new CircumplexError('ERR_CONFIG', `${name} ${values}: leave it out`);
+    }
+    if (others.some((other) => !same(canonical(other)[name], theirs[name]))) {
+      throw new CircumplexError('ERR_CONFIG', `the checkpoints differ in ${name}: they cannot share a model`);
     }
   }
-  return resolved;
+  return { ...settings, ...theirs };
+}
+
+/** Without what does nothing: decimation by 1, no functionals. */
+function canonicalPreprocessing({ decimate = 1, functionals = {} }: Preprocessing): Preprocessing {
+  return { ...(decimate === 1 ? {} : { decimate }), ...(Object.keys(functionals).length ? { functionals } : {}) };
 }
 
 function same(a: unknown, b: unknown): boolean {

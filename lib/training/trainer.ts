@@ -57,8 +57,8 @@ export interface TrainerOptions {
   from?: Checkpoint[];
   /** From a run's state: the normaliser that it was trained with. */
   normaliser?: Normaliser;
-  /** How many epochs each replica trains; default: settings.epochs. */
-  epochs?: number[];
+  /** How many epochs each replica trains, where an earlier training has chosen that on `selection`. */
+  chosen?: { epochs: number[]; selection: string[] };
 }
 
 /** The programs, parameters and progress of a training run; an epoch at a time. */
@@ -86,6 +86,8 @@ export class Trainer implements Disposable {
   readonly #init: Checkpoint | null;
   readonly #from: Checkpoint[];
   readonly #epochs: number[];
+  /** What the epochs were, or are, chosen on. */
+  readonly #chosenOn: string[];
   /** Epochs of bypass: none where no window is trained. */
   readonly #bypass: number;
 
@@ -106,13 +108,18 @@ export class Trainer implements Disposable {
       frozenNormaliser(from) ??
       fitNormaliser(prepared.modalities, trained);
     const columns = featureColumns(prepared, normaliser, Object.keys(sizes));
-    const outputs = dataset.targets.length;
-    columns.add(TARGETS, outputs);
-    delayDataset(prepared, settings.delay).sequences.forEach((s, i) => {
-      columns.write(TARGETS, i, targetValues(s, outputs));
-    });
-    for (const checkpoint of from) await computeStates(checkpoint, columns, outputs, sizes, device);
-    return new Trainer(options, parts, prepared, normaliser, sizes, columns);
+    try {
+      const outputs = dataset.targets.length;
+      columns.add(TARGETS, outputs);
+      delayDataset(prepared, settings.delay).sequences.forEach((s, i) => {
+        columns.write(TARGETS, i, targetValues(s, outputs));
+      });
+      for (const checkpoint of from) await computeStates(checkpoint, columns, outputs, sizes, device);
+      return new Trainer(options, parts, prepared, normaliser, sizes, columns);
+    } catch (error) {
+      columns.dispose();
+      throw error;
+    }
   }
 
   private constructor(
@@ -137,7 +144,8 @@ export class Trainer implements Disposable {
     this.#init = init;
     this.#from = from;
     this.#bypass = from.length === 0 && model.streams.some((s) => s.window !== null) ? settings.bypass : 0;
-    this.#epochs = options.epochs ?? new Array(replicas).fill(settings.epochs);
+    this.#epochs = options.chosen?.epochs ?? new Array(replicas).fill(settings.epochs);
+    this.#chosenOn = options.chosen?.selection ?? parts.selection.map((s) => s.id);
     this.#lanes = Math.min(parts.train.length, settings.lanes ?? parts.train.length);
     const longest = Math.max(...prepared.sequences.slice(0, parts.train.length).map((s) => s.length));
     this.#chunk = Math.min(chunkFrames(settings.chunk, prepared.rate), Math.max(1, longest));
@@ -145,20 +153,23 @@ export class Trainer implements Disposable {
     const graph = new Graph({ replicas, lanes: this.#lanes, chunk: this.#chunk });
     this.#losses = this.#build(graph);
     this.store = new Store(this.#specs(), replicas);
-    if (this.store.segments.length)
-      adam(graph, this.store, (this.#losses.ccc ?? this.#losses.mse).sums, { clip: settings.clip ?? undefined });
-    this.#program = new Program(device, graph, this.store);
-    this.#evaluator = parts.selection.length
-      ? new Evaluator(
-          device,
-          columns,
-          { model, outputs: dataset.targets.length, sizes, replicas, cached: from.length > 0 },
-          () => this.store,
-        )
-      : null;
+    const made: Disposable[] = [this.store];
+    try {
+      if (this.store.segments.length > 0) {
+        adam(graph, this.store, (this.#losses.ccc ?? this.#losses.mse).sums, { clip: settings.clip ?? undefined });
+      }
+      this.#program = new Program(device, graph, this.store);
+      made.push(this.#program);
+      const evaluation = { model, outputs: dataset.targets.length, sizes, replicas, cached: from.length > 0 };
+      this.#evaluator = parts.selection.length ? new Evaluator(device, columns, evaluation, () => this.store) : null;
+      if (this.#evaluator) made.push(this.#evaluator);
+      this.#start();
+    } catch (error) {
+      for (const one of made) one[Symbol.dispose]();
+      throw error;
+    }
     this.progress = Array.from({ length: replicas }, startProgress);
     this.best = new Array(replicas).fill(null);
-    this.#start();
   }
 
   /** Whether every replica has ended. */
@@ -179,7 +190,7 @@ export class Trainer implements Disposable {
   /**
    * Trains one epoch and evaluates the selection set. A report a replica that is still active.
    *
-   * @throws CircumplexError ERR_NOT_FINITE when a replica's loss is not finite; ERR_ABORTED when the signal aborts.
+   * @throws CircumplexError ERR_NOT_FINITE when no replica has a finite loss any more; ERR_ABORTED when the signal aborts.
    */
   async next(signal?: AbortSignal, onChunk?: (done: number) => void): Promise<EpochReport[]> {
     const started = performance.now();
@@ -189,6 +200,7 @@ export class Trainer implements Disposable {
       p.stopped || this.epoch >= (this.#epochs[r] as number) ? 0 : 1,
     );
     const rates = this.progress.map((p) => this.#learningRate(p, epoch));
+    const before = this.progress.map((_, r) => (active[r] ? this.store.snapshot(r) : null));
     for (const loss of [this.#losses.mse, this.#losses.ccc]) if (loss) this.#program.clear(loss.totals);
     await this.#program.run(this.#schedule(epoch), {
       columns: this.#columns,
@@ -202,7 +214,8 @@ export class Trainer implements Disposable {
       signal,
       ...(onChunk ? { onChunk } : {}),
     });
-    const losses = this.progress.map((_, r) => this.#readLoss(r, active, epoch));
+    const losses = this.progress.map((_, r) => this.#readLoss(r));
+    this.#stopDiverged(losses, active, epoch, before);
     const scores = await this.#select(active, signal);
     this.epoch = epoch;
     const reports: EpochReport[] = [];
@@ -230,7 +243,8 @@ export class Trainer implements Disposable {
 
   /** The epochs after which a replica's best weights were taken; the last epoch where nothing was selected. */
   chosenEpoch(replica: number): number {
-    return this.progress[replica]?.best.epoch || this.epoch;
+    const { best, epochs } = this.progress[replica] as ReplicaProgress;
+    return best.epoch || epochs;
   }
 
   /** The best or the last weights of a replica, as a checkpoint. */
@@ -257,13 +271,10 @@ export class Trainer implements Disposable {
         ...this.#fittedStreams(train),
         ...(this.model.fusion === 'none' ? {} : { fusion: union(this.#init?.fitted.fusion, train) }),
         normaliser: earlier.length ? union(...earlier.map((c) => c.fitted.normaliser)) : train,
-        epoch: union(
-          ...earlier.map((c) => c.fitted.epoch),
-          this.split.selection.map((s) => s.id),
-        ),
+        epoch: union(...earlier.map((c) => c.fitted.epoch), this.#chosenOn),
       },
       seed: seed + replica,
-      epoch: best ? this.chosenEpoch(replica) : this.epoch,
+      epoch: best ? this.chosenEpoch(replica) : (this.progress[replica] as ReplicaProgress).epochs,
       tensors: new Map(this.#order().map((name) => [name, tensors.get(name) as Float32Array])),
     };
   }
@@ -331,19 +342,30 @@ export class Trainer implements Disposable {
     return learningRate(base, kind, progress, epoch, epochs);
   }
 
-  #readLoss(replica: number, active: Uint8Array, epoch: number): { loss: number; cccLoss: number | null } {
+  #readLoss(replica: number): { loss: number; cccLoss: number | null } {
     const mean = (loss: LossOutputs) => {
       const [sum, count] = this.#program.readDoubles(loss.totals, replica) as unknown as [number, number];
       return count > 0 ? sum / count : 0;
     };
-    const loss = mean(this.#losses.mse);
-    if (active[replica] && !Number.isFinite(loss)) {
-      throw new CircumplexError(
-        'ERR_NOT_FINITE',
-        `replica ${replica}, epoch ${epoch}: the loss is ${loss}; lower the learning rate, or clip gradients (clip: 5)`,
-      );
+    return { loss: mean(this.#losses.mse), cccLoss: this.#losses.ccc ? mean(this.#losses.ccc) : null };
+  }
+
+  /** Takes replicas whose loss is not finite out of the run, back to the weights that they began the epoch with. */
+  #stopDiverged(losses: { loss: number }[], active: Uint8Array, epoch: number, before: (Float32Array | null)[]): void {
+    for (const [r, progress] of this.progress.entries()) {
+      if (!active[r] || Number.isFinite(losses[r]?.loss)) continue;
+      active[r] = 0;
+      progress.stopped = true;
+      progress.diverged = epoch;
+      this.store.restore(r, before[r] as Float32Array);
     }
-    return { loss, cccLoss: this.#losses.ccc ? mean(this.#losses.ccc) : null };
+    const first = this.progress.findIndex((p) => p.diverged > 0);
+    if (first < 0 || this.progress.some((p) => p.diverged === 0)) return;
+    const where = `replica ${first}, epoch ${this.progress[first]?.diverged}`;
+    throw new CircumplexError(
+      'ERR_NOT_FINITE',
+      `${where}: the loss is not finite; lower the learning rate, or clip gradients (clip: 5)`,
+    );
   }
 
   /** Scores of the selection set at the labels' own clock, a replica each. */

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,8 +30,11 @@ using circumplex::Device;
 using circumplex::Memory;
 using circumplex::Program;
 
+struct Job;
+
 struct Instance {
   Napi::FunctionReference device, block, data, program;
+  std::set<Job*> jobs;  // runs that have not been finalised
 };
 
 Napi::Error coded(Napi::Env env, const char* code, const std::string& message) {
@@ -132,7 +136,9 @@ class DeviceHandle : public Handle<DeviceHandle, Device> {
   }
   // (threads, instruction set): 0 and '' choose.
   explicit DeviceHandle(const Napi::CallbackInfo& info) : Handle(info) {
-    const int threads = static_cast<int>(integer(info[0], "threads"));
+    const int64_t wanted = integer(info[0], "threads");
+    if (wanted > 1024) throw Napi::RangeError::New(info.Env(), "threads must be at most 1024");
+    const int threads = static_cast<int>(wanted);
     const std::string isa = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
     hold(info.Env(), [&] { return std::make_shared<Device>(threads, isa); });
   }
@@ -298,18 +304,29 @@ circumplex::ProgramDescription description_of(const Napi::Object& object, const 
   return description;
 }
 
-// One run of a program on the device's thread. Shared by the device's queue, the thread-safe function and stop().
-struct Job {
-  explicit Job(Napi::Env environment) : env(environment), deferred(Napi::Promise::Deferred::New(environment)) {}
-
-  napi_env env;
-  Napi::Promise::Deferred deferred;
-  Napi::ThreadSafeFunction report;
-  std::shared_ptr<Program> program;  // let go on the JavaScript thread: the last reference ends the device's thread
+// What a run works on.
+struct RunArguments {
+  std::shared_ptr<Program> program;
   std::shared_ptr<Data> data;
   std::vector<int32_t> schedule;
   circumplex::RunSettings settings;
-  int64_t from_call = 0, to_call = 0, done = 0;
+  int64_t from_call = 0, to_call = 0;
+};
+
+// One run of a program on the device's thread. Shared by the device's queue, the thread-safe function and stop().
+struct Job {
+  Job(Napi::Env environment, RunArguments given)
+      : env(environment),
+        instance(environment.GetInstanceData<Instance>()),
+        deferred(Napi::Promise::Deferred::New(environment)),
+        arguments(std::move(given)) {}
+
+  napi_env env;
+  Instance* instance;
+  Napi::Promise::Deferred deferred;
+  Napi::ThreadSafeFunction report;
+  RunArguments arguments;  // program and data are let go on the JavaScript thread: the last reference ends the device
+  int64_t done = 0;
   std::atomic<bool> stop{false};
   const char* error_code = nullptr;
   std::string error;
@@ -341,7 +358,8 @@ struct Job {
 
   void execute(const std::function<void(int64_t)>& chunk_done) {
     try {
-      done = program->run(schedule, settings, data.get(), stop, chunk_done, from_call, to_call);
+      const RunArguments& a = arguments;
+      done = a.program->run(a.schedule, a.settings, a.data.get(), stop, chunk_done, a.from_call, a.to_call);
     } catch (const circumplex::Error& failure) {
       error_code = failure.code;
       error = failure.what();
@@ -365,13 +383,14 @@ struct Job {
 
   // Before the promise settles, so that whoever awaited it and disposes of the program has its memory back at once.
   void let_go() {
-    program.reset();
-    data.reset();
+    arguments.program.reset();
+    arguments.data.reset();
   }
 
   static void stop_and_wait(void* pointer) {
     Job* job = static_cast<Job*>(pointer);
-    job->stop = true;
+    // All of them: this one may wait in the device's queue behind another, whose own hook comes later.
+    for (Job* each : job->instance->jobs) each->stop = true;
     std::unique_lock lock(job->mutex);
     job->finished.wait(lock, [job] { return job->over; });
   }
@@ -398,8 +417,9 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
 
  private:
   // (schedule, settings, data or null, first call, end of calls)
-  void fill(const Napi::CallbackInfo& info, Job& job) {
+  RunArguments arguments(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
+    RunArguments job;
     job.program = held(env);
     const Napi::TypedArray schedule = typed_array(info[0], "the schedule");
     if (schedule.TypedArrayType() != napi_int32_array) throw Napi::TypeError::New(env, "the schedule must be int32");
@@ -421,24 +441,28 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
     }
     job.from_call = integer(info[3], "first call");
     job.to_call = integer(info[4], "end of calls");
+    return job;
   }
 
   // (..., report(chunks done)) -> { promise, stop() }
   Napi::Value run(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const auto job = std::make_shared<Job>(env);
-    fill(info, *job);
+    if (!info[5].IsFunction()) throw Napi::TypeError::New(env, "report must be a function");
     using Shared = std::shared_ptr<Job>;
+    const Shared job = std::make_shared<Job>(env, arguments(info));
     job->report = Napi::ThreadSafeFunction::New(
         env, info[5].As<Napi::Function>(), "circumplex", 0, 1, static_cast<void*>(nullptr),
         [](Napi::Env, Shared* shared, void*) {
-          napi_remove_env_cleanup_hook((*shared)->env, Job::stop_and_wait, shared->get());
-          (*shared)->let_go();
+          Job& finished = **shared;
+          napi_remove_env_cleanup_hook(finished.env, Job::stop_and_wait, &finished);
+          finished.instance->jobs.erase(&finished);
+          finished.let_go();
           delete shared;
         },
         new Shared(job));
+    job->instance->jobs.insert(job.get());
     napi_add_env_cleanup_hook(env, Job::stop_and_wait, job.get());
-    job->program->device()->post([job] { job->run(); });
+    job->arguments.program->device()->post([job] { job->run(); });
     Napi::Object result = Napi::Object::New(env);
     result.Set("promise", job->deferred.Promise());
     result.Set("stop", Napi::Function::New(env, [job](const Napi::CallbackInfo&) { job->stop = true; }));
@@ -448,12 +472,12 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
   // On the calling thread; returns the chunks done.
   Napi::Value run_sync(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    Job job(env);
-    fill(info, job);
+    const RunArguments a = arguments(info);
+    const std::atomic<bool> stop{false};
     circumplex::FlushDenormals flush;
     const int64_t done = guarded(env, [&] {
-      return job.program->run(
-          job.schedule, job.settings, job.data.get(), job.stop, [](int64_t) {}, job.from_call, job.to_call);
+      return a.program->run(
+          a.schedule, a.settings, a.data.get(), stop, [](int64_t) {}, a.from_call, a.to_call);
     });
     return Napi::Number::New(env, static_cast<double>(done));
   }

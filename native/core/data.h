@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -16,6 +17,22 @@ class Data {
   // Returns the new column's index. Its values are zero until written.
   int64_t add_column(int64_t width, int64_t replicas);
 
+  // Held while a program runs over the data: the columns stay as they are.
+  class Use {
+   public:
+    explicit Use(const Data* data) : data_(data) {
+      if (data_) data_->users_++;
+    }
+    ~Use() {
+      if (data_) data_->users_--;
+    }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+   private:
+    const Data* data_;
+  };
+
   int64_t sequences() const { return static_cast<int64_t>(lengths_.size()); }
   int64_t columns() const { return static_cast<int64_t>(columns_.size()); }
   int64_t length(int64_t sequence) const { return lengths_[static_cast<size_t>(sequence)]; }
@@ -32,6 +49,7 @@ class Data {
   std::vector<int64_t> lengths_, offsets_;  // frames before each sequence
   int64_t frames_ = 0;
   std::vector<Column> columns_;
+  mutable std::atomic<int> users_{0};
 };
 
 }  // namespace circumplex

@@ -1,6 +1,7 @@
 #include "core/device.h"
 
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "core/error.h"
@@ -12,7 +13,11 @@ Device::Device(int threads, const std::string& isa) : pool_(threads < 1 ? defaul
   const cpu::InstructionSet& set = cpu::choose(isa);
   operators_ = set.operators;
   isa_ = set.name;
-  thread_ = std::thread([this] { serve(); });
+  try {
+    thread_ = std::thread([this] { serve(); });
+  } catch (const std::system_error& failure) {
+    throw Error("ERR_CONFIG", std::string("cannot start the device's thread: ") + failure.what());
+  }
 }
 
 Device::~Device() {

@@ -116,12 +116,18 @@ void Plan::scratch(int64_t bytes) {
   if (bytes > scratch_bytes_) scratch_bytes_ = bytes;
 }
 
-void Plan::keep(int64_t slot, void* self) { slots_[slot] = self; }
+void Plan::keep(int64_t slot, const char* op, void* self) { slots_[slot] = {op, self}; }
 
-void* Plan::kept(int64_t slot) const {
+void* Plan::take(int64_t slot, const char* op) {
   const auto found = slots_.find(slot);
-  if (found == slots_.end()) throw Error("ERR_SHAPE", "a backward call stands before its forward call");
-  return found->second;
+  if (found == slots_.end() || found->second.op != op) {
+    throw Error("ERR_SHAPE", std::string(op) +
+                                 "_backward: no forward call of its own kind stands before it, or it had "
+                                 "its backward call already");
+  }
+  void* self = found->second.self;
+  slots_.erase(found);
+  return self;
 }
 
 void Plan::column(int64_t index, int64_t width, int64_t replicas, bool write) {

@@ -79,9 +79,9 @@ class Plan {
   void beside(int64_t tasks, void (*run)(void* self, int64_t task, Worker& worker), void* self);
   // Every task finds at least this much scratch memory in its worker.
   void scratch(int64_t bytes);
-  // What a forward call leaves for its backward call.
-  void keep(int64_t slot, void* self);
-  void* kept(int64_t slot) const;
+  // What a forward call of operator `op` leaves for its one backward call.
+  void keep(int64_t slot, const char* op, void* self);
+  void* take(int64_t slot, const char* op);
   void kernel(const char* name);
   // The call reads (or writes) `width` values a frame of a column, each replica its own where `replicas` > 1.
   void column(int64_t index, int64_t width, int64_t replicas, bool write);
@@ -96,7 +96,11 @@ class Plan {
   std::vector<std::unique_ptr<Memory>> memory_;
   std::vector<Stage> stages_;
   int64_t round_ = -1;
-  std::map<int64_t, void*> slots_;
+  struct Kept {
+    std::string op;
+    void* self;
+  };
+  std::map<int64_t, Kept> slots_;
   std::vector<ColumnUse> columns_;
   std::string kernel_;
   int64_t scratch_bytes_ = 0;

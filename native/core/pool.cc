@@ -3,9 +3,12 @@
 #include <sched.h>
 
 #include <cmath>
-#include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <string>
+#include <system_error>
+
+#include "core/error.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -39,7 +42,7 @@ double cgroup_cpus() {
   std::ifstream v2("/sys/fs/cgroup/cpu.max");
   std::string quota;
   double period = 0;
-  if (v2 >> quota >> period && quota != "max" && period > 0) return std::stod(quota) / period;
+  if (v2 >> quota >> period && quota != "max" && period > 0) return std::atof(quota.c_str()) / period;
   std::ifstream quota_v1("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), period_v1("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
   double q = 0;
   if (quota_v1 >> q && period_v1 >> period && q > 0 && period > 0) return q / period;
@@ -49,10 +52,18 @@ double cgroup_cpus() {
 }  // namespace
 
 Pool::Pool(int threads) : threads_(threads < 1 ? 1 : threads) {
-  for (int i = 1; i < threads_; i++) workers_.emplace_back([this, i] { work(i); });
+  try {
+    for (int i = 1; i < threads_; i++) workers_.emplace_back([this, i] { work(i); });
+  } catch (const std::system_error& failure) {
+    end();
+    throw Error("ERR_CONFIG", "cannot start " + std::to_string(threads_) + " threads (" + failure.what() +
+                                  "): ask for fewer, or raise the limit on processes");
+  }
 }
 
-Pool::~Pool() {
+Pool::~Pool() { end(); }
+
+void Pool::end() {
   stop_ = true;
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();

@@ -31,6 +31,7 @@ class Pool {
  private:
   void work(int index);
   void drain(int index);
+  void end();
 
   const int threads_;
   std::vector<std::thread> workers_;

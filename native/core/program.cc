@@ -28,6 +28,9 @@ struct Range {
   bool touches(const Range& other) const { return memory == other.memory && begin < other.end && other.begin < end; }
 };
 
+// Slots and data columns share the numbering of resources without a memory block.
+constexpr int64_t kColumns = int64_t{1} << 40;
+
 struct Access {
   Range range;
   int64_t level;
@@ -62,7 +65,9 @@ Program::Program(std::shared_ptr<Device> device, ProgramDescription description)
     const int64_t elements = size + (tensor.replicas - 1) * tensor.stride;
     const size_t width = bytes_of(b.type);
     if (!memory) memory = std::make_shared<Memory>(static_cast<size_t>(elements) * width);
-    if (b.offset < 0 || (tensor.replicas > 1 && tensor.stride < size) ||
+    constexpr int64_t kFar = int64_t{1} << 40;
+    if (b.offset < 0 || b.offset > kFar || tensor.stride < 0 || tensor.stride > kFar ||
+        (tensor.replicas > 1 && tensor.stride < size) ||
         (b.offset + elements) * static_cast<int64_t>(width) > static_cast<int64_t>(memory->bytes())) {
       throw Error("ERR_SHAPE", "a buffer lies outside its memory block");
     }
@@ -136,6 +141,16 @@ void Program::plan(const ProgramDescription& description) {
       }
       touched.push_back({range, 0, true});
     }
+    // A data column is a resource too: what a scatter writes, a later gather reads.
+    if (const auto column = c.attributes.find("column"); column != c.attributes.end() && !column->second.empty()) {
+      const int64_t id = kColumns + static_cast<int64_t>(column->second[0]);
+      const Range range{nullptr, id, id + 1};
+      const bool write = call.outputs_.empty();
+      for (const Access& a : accesses) {
+        if ((write || a.write) && a.range.touches(range)) level = std::max(level, a.level + 1);
+      }
+      touched.push_back({range, 0, write});
+    }
     for (Access& a : touched) {
       a.level = level;
       accesses.push_back(a);
@@ -200,7 +215,7 @@ struct Program::Region {
   }
 };
 
-bool Program::execute(const std::vector<std::vector<const Step*>>& levels, const std::atomic<bool>& stop) {
+void Program::execute(const std::vector<std::vector<const Step*>>& levels) {
   Region region;
   region.scratch = scratch_.data();
   for (const auto& level : levels) {
@@ -209,7 +224,6 @@ bool Program::execute(const std::vector<std::vector<const Step*>>& levels, const
       if (!step->stages.empty()) rounds = std::max(rounds, step->stages.back().round + 1);
     }
     for (int64_t round = 0; round < rounds; round++) {
-      if (stop.load(std::memory_order_relaxed)) return false;
       region.stages.clear();
       region.first.clear();
       int64_t tasks = 0;
@@ -224,12 +238,12 @@ bool Program::execute(const std::vector<std::vector<const Step*>>& levels, const
       if (tasks) device_->pool().run(tasks, &Region::task, &region);
     }
   }
-  return true;
 }
 
 int64_t Program::run(const std::vector<int32_t>& schedule, const RunSettings& settings, const Data* data,
                      const std::atomic<bool>& stop, const std::function<void(int64_t)>& chunk_done, int64_t from_call,
                      int64_t to_call) {
+  const Data::Use use(data);
   check(schedule, settings, data);
   std::lock_guard lock(device_->exclusive());
   std::copy(settings.learning_rate.begin(), settings.learning_rate.end(), control_.learning_rate);
@@ -251,7 +265,9 @@ int64_t Program::run(const std::vector<int32_t>& schedule, const RunSettings& se
   const int64_t chunks = static_cast<int64_t>(schedule.size()) / row;
   for (int64_t chunk = 0; chunk < chunks; chunk++) {
     set_chunk(schedule.data() + chunk * row);
-    if (!execute(levels, stop)) return chunk;
+    // Only between chunks: half a chunk would be half a step of the optimiser.
+    if (stop.load(std::memory_order_relaxed)) return chunk;
+    execute(levels);
     chunk_done(chunk + 1);
   }
   return chunks;

@@ -54,7 +54,7 @@ class Program {
   static constexpr int64_t kScheduleColumns = 4;
 
   // Runs the schedule's chunks in order. `from_call`..`to_call` select calls (a forward or a backward part).
-  // `chunk_done(n)` is called after each chunk; `stop` is looked at between stages. Returns the chunks completed.
+  // `chunk_done(n)` is called after each chunk; `stop` is looked at between chunks. Returns the chunks completed.
   int64_t run(const std::vector<int32_t>& schedule, const RunSettings& settings, const Data* data,
               const std::atomic<bool>& stop, const std::function<void(int64_t)>& chunk_done, int64_t from_call,
               int64_t to_call);
@@ -76,7 +76,7 @@ class Program {
 
   void plan(const ProgramDescription& description);
   void set_chunk(const int32_t* row);
-  bool execute(const std::vector<std::vector<const Step*>>& levels, const std::atomic<bool>& stop);
+  void execute(const std::vector<std::vector<const Step*>>& levels);
   void check(const std::vector<int32_t>& schedule, const RunSettings& settings, const Data* data) const;
 
   std::shared_ptr<Device> device_;

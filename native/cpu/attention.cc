@@ -491,16 +491,17 @@ void plan_attentive_lstm(Plan& plan, const Call& call) {
     if (s->layer[l].scale) plan.beside(replicas * s->frames, scale_dropout, &s->layer[l]);
   }
   plan.stage(replicas * s->blocks, recur, s);
-  if (call.count("slot")) plan.keep(call.integer("slot"), s);
+  if (call.count("slot")) plan.keep(call.integer("slot"), "attentive_lstm", s);
   plan.kernel("lane-blocked recurrence, K and P precomputed");
 }
 
 void plan_attentive_lstm_backward(Plan& plan, const Call& call) {
-  Attentive* s = static_cast<Attentive*>(plan.kept(call.integer("slot")));
+  Attentive* s = static_cast<Attentive*>(plan.take(call.integer("slot"), "attentive_lstm"));
   const int64_t replicas = plan.control.replicas, rows = s->frames * s->lanes, n = 4 * s->hp;
   const int64_t all = (s->frames + s->halo) * s->lanes;
   s->dy = call.input(1, "dy", Type::f32, 3, s->frames, s->lanes, s->hidden);
   if (call.has_output(0)) s->dv = call.output(0, "dv", Type::f32, 3, s->frames + s->halo, s->lanes, s->width);
+  if (s->dv.data && s->dv.replicas != replicas) call.refuse("dv must have one copy a replica");
   s->de = plan.floats(replicas * rows * s->window);
   s->dp = plan.floats(replicas * all * n);
   if (s->score_kind == kDotProduct) s->dk = plan.floats(replicas * all * s->hp);
@@ -567,7 +568,7 @@ void plan_attentive_lstm_backward(Plan& plan, const Call& call) {
     g[2].out = out(2, 1, -1);
     g[2].twin = out(3, 1, -1);
   }
-  plan_weight_gradients(plan, gradients, count, s->frames);
+  plan_weight_gradients(plan, call, gradients, count, s->frames);
   plan.kernel("lane-blocked recurrence, deferred band and weight gradients");
 }
 

@@ -72,7 +72,9 @@ void lay_out(const Call& call, Concat& c) {
     if (part.tensor.data) {
       part.width = part.tensor.dims[2];
     } else if (call.count("sizes")) {
-      part.width = static_cast<int64_t>(call.element("sizes", i));
+      const double width = call.element("sizes", i);
+      if (!(width >= 0 && width <= static_cast<double>(total))) call.refuse("sizes do not fit");
+      part.width = static_cast<int64_t>(width);
     } else {
       part.width = -1;
       unknown++;

@@ -187,7 +187,7 @@ void read_gradients(Plan& plan, const Call& call, Pair& p) {
 }
 
 // db of a row: the sum of `terms` over all frames.
-void plan_row_sum(Plan& plan, Pair& p, const Tensor& terms) {
+void plan_row_sum(Plan& plan, const Call& call, Pair& p, const Tensor& terms) {
   p.sum.m = terms.dims[2];
   p.sum.n = 1;
   p.sum.a = terms.f32();
@@ -195,7 +195,7 @@ void plan_row_sum(Plan& plan, Pair& p, const Tensor& terms) {
   p.sum.lda = terms.dims[2];
   p.sum.halo = terms.dims[0] - plan.control.chunk;
   p.sum.out = p.db;
-  plan_weight_gradients(plan, &p.sum, 1, plan.control.chunk);
+  plan_weight_gradients(plan, call, &p.sum, 1, plan.control.chunk);
 }
 
 // ---- whole buffers ----
@@ -262,7 +262,7 @@ void plan_add_backward(Plan& plan, const Call& call) {
   if (!call.has_output(0) && !call.has_output(1)) return;
   read_gradients(plan, call, p);
   plan.stage(p.rows.tasks(), pass_on, &p);
-  if (p.row) plan_row_sum(plan, p, p.dy);
+  if (p.row) plan_row_sum(plan, call, p, p.dy);
   plan.kernel("vectors");
 }
 
@@ -283,7 +283,7 @@ void plan_mul_backward(Plan& plan, const Call& call) {
     p.products.data = plan.floats(p.products.replicas * p.products.stride);
   }
   plan.stage(p.rows.tasks(), product_backward, &p);
-  if (p.products.data) plan_row_sum(plan, p, p.products);
+  if (p.products.data) plan_row_sum(plan, call, p, p.products);
   plan.kernel("vectors");
 }
 

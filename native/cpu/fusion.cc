@@ -293,7 +293,7 @@ void plan_dimension_fusion_backward(Plan& plan, const Call& call) {
     f.dbias = replicated(plan, call, call.output(2, "dbias", Type::f32, 2, f.outputs, f.streams));
     f.gradients[1].out = f.dbias;
   }
-  plan_weight_gradients(plan, f.gradients, 2, control.chunk);
+  plan_weight_gradients(plan, call, f.gradients, 2, control.chunk);
   if (f.dweight.data) plan.stage(control.replicas * f.outputs, transpose, &f);
   plan.kernel("packed gemm; slabs of 2048 rows");
 }

@@ -112,7 +112,7 @@ void plan_linear_backward(Plan& plan, const Call& call) {
     g.out = replicated(plan, call, call.output(1, "dweight", Type::f32, 2, outputs, features));
   }
   if (call.has_output(2)) gradients[1].out = replicated(plan, call, call.output(2, "dbias", Type::f32, 1, outputs));
-  plan_weight_gradients(plan, gradients, 2, control.chunk);
+  plan_weight_gradients(plan, call, gradients, 2, control.chunk);
 
   if (p && (gradients[0].out.data || gradients[1].out.data)) {
     plan.beside(p->rows.tasks(), multiply, p);

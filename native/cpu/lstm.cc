@@ -368,16 +368,17 @@ void plan_lstm(Plan& plan, const Call& call) {
     if (s->layer[l].scale) plan.beside(replicas * s->frames, scale_dropout, &s->layer[l]);
     plan.stage(replicas * s->directions * s->blocks, recur, &s->layer[l]);
   }
-  if (call.count("slot")) plan.keep(call.integer("slot"), s);
+  if (call.count("slot")) plan.keep(call.integer("slot"), "lstm", s);
   plan.kernel("lane-blocked recurrence");
 }
 
 void plan_lstm_backward(Plan& plan, const Call& call) {
   LstmBackward* b = plan.make<LstmBackward>();
-  Lstm* s = static_cast<Lstm*>(plan.kept(call.integer("slot")));
+  Lstm* s = static_cast<Lstm*>(plan.take(call.integer("slot"), "lstm"));
   b->forward = s;
   b->dy = call.input(1, "dy", Type::f32, 3, s->frames, s->lanes, s->width);
   if (call.has_output(0)) b->dx = call.output(0, "dx", Type::f32, 3, s->frames, s->lanes, s->x.dims[2]);
+  if (b->dx.data && b->dx.replicas != plan.control.replicas) call.refuse("dx must have one copy a replica");
   b->layer = static_cast<LayerBackward*>(plan.allocate(s->layers * static_cast<int64_t>(sizeof(LayerBackward))));
   const int64_t replicas = plan.control.replicas, rows = s->frames * s->lanes, k = 4 * s->hp;
   const int64_t directions = s->layers * s->directions;
@@ -430,7 +431,7 @@ void plan_lstm_backward(Plan& plan, const Call& call) {
     g[2].out = out(2, 1, -1);
     g[2].twin = out(3, 1, -1);
   }
-  plan_weight_gradients(plan, gradients, 3 * directions, s->frames);
+  plan_weight_gradients(plan, call, gradients, 3 * directions, s->frames);
   plan.kernel("lane-blocked recurrence, deferred weight gradients");
 }
 

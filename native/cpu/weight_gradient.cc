@@ -73,11 +73,14 @@ void add_slabs(void* self, int64_t task, Worker&) {
 
 }  // namespace
 
-void plan_weight_gradients(Plan& plan, WeightGradient* gradients, int64_t count, int64_t frames) {
+void plan_weight_gradients(Plan& plan, const Call& call, WeightGradient* gradients, int64_t count, int64_t frames) {
   bool opened = false;
   for (int64_t i = 0; i < count; i++) {
     WeightGradient& g = gradients[i];
     if (!g.out.data) continue;
+    if (g.out.replicas != plan.control.replicas || (g.twin.data && g.twin.replicas != plan.control.replicas)) {
+      call.refuse("a gradient must have one copy a replica");
+    }
     g.control = &plan.control;
     g.slabs = divide_up((frames + g.halo) * plan.control.lanes, kSlab);
     g.block_columns = kBlockColumns;

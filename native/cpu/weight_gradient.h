@@ -27,6 +27,6 @@ struct WeightGradient {
 
 // Adds the products to the round after the plan's last, and, where there is more than one slab, a round that adds them
 // up.
-void plan_weight_gradients(Plan& plan, WeightGradient* gradients, int64_t count, int64_t frames);
+void plan_weight_gradients(Plan& plan, const Call& call, WeightGradient* gradients, int64_t count, int64_t frames);
 
 }  // namespace circumplex::CIRCUMPLEX_ISA

@@ -24,6 +24,7 @@ const settings = {
   epoch: 0,
   bypass: false,
 };
-const job = program.run(schedule, settings, null, 0, 1, (done) => parentPort.postMessage(done));
-job.promise.catch(() => {});
+for (let i = 0; i < (workerData.runs ?? 1); i++) {
+  program.run(schedule, settings, null, 0, 1, (done) => parentPort.postMessage(done)).promise.catch(() => {});
+}
 if (workerData.exit) setTimeout(() => process.exit(0), workerData.exit);

@@ -115,6 +115,14 @@ describe('a worker thread', () => {
     }
   });
 
+  test('is terminated at once though several runs wait in line', async () => {
+    const worker = new Worker(endless, { workerData: { addon, runs: 3 } });
+    await once(worker, 'message');
+    const started = performance.now();
+    await worker.terminate();
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+
   test('may leave by process.exit in mid-run', async () => {
     const worker = new Worker(endless, { workerData: { addon, exit: 100 } });
     const [code] = await once(worker, 'exit');

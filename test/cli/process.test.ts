@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { build } from 'tsdown';
@@ -31,7 +31,7 @@ interface Started {
   ended: Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string }>;
 }
 
-function start(argv: string[], options: { uid?: number } = {}): Started {
+function start(argv: string[], options: { uid?: number; cwd?: string } = {}): Started {
   const child = spawn(process.execPath, [join(BUNDLE, 'main.mjs'), ...argv], options);
   const written = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
@@ -128,6 +128,27 @@ describe('a run that is killed', () => {
     expect(readFileSync(at('twice/metrics.jsonl'), 'utf8')).toBe('');
     expect(existsSync(at('twice/state.safetensors'))).toBe(false);
   });
+});
+
+it('a run that was started with relative paths goes on from another folder', async () => {
+  const cwd = folder.path;
+  mkdirSync(at('elsewhere'));
+  const audio = ['--streams', 'audio', ...QUICK];
+  expect(await start(['train', 'data', '--out', 'net', ...audio], { cwd }).ended).toMatchObject({ code: 0 });
+  for (const flag of ['--init', '--from']) {
+    const argv = ['train', 'data', '--out', `run${flag}`, flag, 'net/best.safetensors', '--epochs', '1'];
+    expect(await start(argv, { cwd }).ended).toMatchObject({ code: 0 });
+    const { data, init, from } = JSON.parse(readFileSync(at(`run${flag}/config.json`), 'utf8'));
+    expect([data, init ?? from[0]]).toEqual(['data', 'net/best.safetensors'].map((path) => realpathSync(at(path))));
+    const rest = start(['train', '--out', at(`run${flag}`), '--resume', '--epochs', '2'], { cwd: at('elsewhere') });
+    expect(await rest.ended).toMatchObject({ code: 0, stderr: expect.stringContaining('epoch 2/2') });
+  }
+});
+
+it('a reader that closes stderr does not end the run', async () => {
+  const run = start(['train', at('data'), '--out', at('unheard'), '--streams', 'audio', ...QUICK, '--json']);
+  run.child.stderr?.destroy();
+  expect(await run.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('"replicas"') });
 });
 
 describe('a folder that may not be written', () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCheckpoint } from '../../lib/models/checkpoint.ts';
@@ -247,6 +247,24 @@ describe('circumplex train --resume', () => {
     writeFileSync(draft, 'half a state');
     await succeed('train', '--out', at('parts'), '--resume');
     expect(existsSync(draft)).toBe(false);
+  });
+
+  it('says that a run has stopped by patience, where more epochs train nothing', async () => {
+    const still = ['--lr', '1e-30', '--patience', '1', '--epochs', '5'];
+    await succeed('train', at('data'), '--out', at('still'), ...quick, ...still);
+    const before = metrics('still');
+    expect(before).toHaveLength(2);
+    const { stderr } = await succeed('train', '--out', at('still'), '--resume', '--epochs', '9');
+    expect(stderr).toContain('warning: every replica has stopped by patience');
+    expect(metrics('still')).toEqual(before);
+    expect((await succeed('train', '--out', at('parts'), '--resume')).stderr).not.toContain('patience');
+  });
+
+  it('names a config.json that has no model', async () => {
+    mkdirSync(at('modelless'));
+    writeFileSync(at('modelless/config.json'), JSON.stringify({ data: at('data'), epochs: 3 }));
+    const { code, stderr } = await cli('train', '--out', at('modelless'), '--resume');
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`${at('modelless/config.json')} names no model`)]);
   });
 
   it('refuses another data set before it touches the run', async () => {

@@ -164,7 +164,7 @@ const FAILED: [...Case, code: string][] = [
     'ERR_DATA',
   ],
   ['predict <run/best.safetensors> <data> --partition dev --out <curves>', /dev_1.csv is there already/, 'ERR_FILE'],
-  ['predict <run/best.safetensors> <data> --out <late.csv>', /cannot create/, 'ERR_FILE'],
+  ['predict <run/best.safetensors> <data> --out <late.csv>', /Cannot create/, 'ERR_FILE'],
   ['predict <run/best.safetensors> <data> --out <new> --device cuda', /no CUDA backend/, 'ERR_NO_DEVICE'],
   ['predict <run/best.safetensors> <nowhere.npy> --out <new>', /does not exist/, 'ERR_FILE'],
   ['predict <run/best.safetensors> <late.csv> --out <new>', /time is 0.09, but at 12.5 Hz it must be 0.08/, 'ERR_DATA'],
@@ -243,6 +243,11 @@ describe('help', () => {
     for (const shown of ['epochs at most (default: 100)', '(default: inner:0.2)', "optimiser's step (default: 100)"]) {
       expect(text).toContain(shown);
     }
+  });
+
+  it("names studyforrest's modalities", async () => {
+    const { stdout } = await cli('data', 'convert', '--help');
+    expect(stdout.replace(/\s+/g, ' ')).toContain('studyforrest has audio, video, phash, music, speech');
   });
 
   it('--version prints the version', async () => {

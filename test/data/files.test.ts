@@ -3,7 +3,7 @@ import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { readText, writeFileWhole } from '../../lib/data/files.ts';
+import { makeDirectory, readText, writeFileWhole } from '../../lib/data/files.ts';
 import { folder } from './folder.ts';
 
 describe('writeFileWhole', () => {
@@ -77,6 +77,24 @@ describe('writeFileWhole', () => {
       expect(await readdir(join(path, '..'))).toEqual(['file']);
     },
   );
+});
+
+describe('makeDirectory', () => {
+  it('makes a folder and those above it, and leaves one that is there', async () => {
+    const directory = await folder();
+    await makeDirectory(join(directory, 'a', 'b'));
+    await makeDirectory(join(directory, 'a'));
+    expect(await readdir(join(directory, 'a'))).toEqual(['b']);
+  });
+
+  it('says that a file has the name', async () => {
+    const path = join(await folder(), 'file');
+    await writeFile(path, '');
+    await expect(makeDirectory(path)).rejects.toMatchObject({
+      code: 'ERR_FILE',
+      message: `Cannot create ${path} (EEXIST): choose another name, or remove what is there.`,
+    });
+  });
 });
 
 describe('readText', () => {

@@ -71,6 +71,13 @@ describe('concordance: values', () => {
   });
 });
 
+describe('concordance: pearson', () => {
+  it.each(Object.entries(conventions))('is 1 for perfect agreement of three frames under %s', (_, estimator) => {
+    expect(concordance([0, 1, 2], [0, 1, 2], { estimator }).pearson).toBeCloseTo(1, 15);
+    expect(concordance([0, 1, 2], [5, 3, 1], { estimator }).pearson).toBeCloseTo(-1, 15);
+  });
+});
+
 describe('concordance: properties', () => {
   const gold = noise(500, 3);
   const prediction = noise(500, 4).map((e, t) => 0.1 + 0.6 * (gold[t] as number) + 0.3 * e);

@@ -143,7 +143,7 @@ describe('a program refuses', () => {
     [
       'a backward call without its forward call',
       raw('lstm_backward', [], [], { slot: 7 }),
-      /backward call stands before its forward call/,
+      /no forward call of its own kind/,
     ],
     [
       'parameters of other segments',

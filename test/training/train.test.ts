@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type Dataset, synthesize } from '../../lib/data/index.ts';
+import { memory } from '../../lib/graph/index.ts';
 import type { Checkpoint } from '../../lib/models/checkpoint.ts';
 import { type Model, stream } from '../../lib/models/model.ts';
 import { predict } from '../../lib/models/predict.ts';
@@ -133,6 +134,23 @@ describe('frozen networks', () => {
     expect(reports[1]!.loss).toBe(reports[0]!.loss);
   });
 
+  test('that were trained at another rate, or with another delay, are refused in either order', async () => {
+    const a = (await run(one, {})).best[0]!;
+    const decimated = { streams: [video], fusion: 'none' as const };
+    const v = (await run(decimated, { preprocessing: { decimate: 2 }, chunk: 25 })).best[0]!;
+    for (const from of [
+      [a, v],
+      [v, a],
+    ]) {
+      await expect(train({ streams: [], fusion: 'mean' }, data, { ...short, from })).rejects.toMatchObject({
+        code: 'ERR_CONFIG',
+        message: expect.stringMatching(/differ in preprocessing/),
+      });
+    }
+    const same = { ...short, init: a, preprocessing: { decimate: 1 }, delay: { arousal: 0 } };
+    (await train(null, data, same)).dispose();
+  });
+
   test('that normalise a modality differently are refused', async () => {
     const a = (await run(one, {})).best[0]!;
     const other = { ...a, model: { streams: [{ ...audio, name: 'again' }], fusion: 'none' as const } };
@@ -163,12 +181,49 @@ describe('a replica', () => {
     }
   });
 
+  test('is refitted for the epochs that it chose, and its checkpoints say what chose them', async () => {
+    const plain = synthesize({ seed: 3, seconds: 12, sequences: { train: 4, selection: 0, dev: 1, test: 0 } });
+    const options = { ...short, replicas: 3, epochs: 9, patience: 2, selection: 'dev', learningRate: 0.05 };
+    const first = await (await train(one, plain, options)).finish();
+    const again = await (await train(one, plain, { ...options, refit: true })).finish();
+    for (let r = 0; r < 3; r++) {
+      expect(again.last(r).epoch).toBe(first.best(r).epoch);
+      expect(again.last(r).fitted.epoch).toEqual(['dev_1']);
+      expect(again.selectionScore(r)).toBe(first.selectionScore(r));
+    }
+    expect(again.notes.join()).toMatch(/chosen on dev.*trained again/);
+    first.dispose();
+    again.dispose();
+  });
+
+  test('that stopped early says its own last epoch', async () => {
+    const options = { replicas: 4, patience: 2, epochs: 40, learningRate: 0.05 };
+    const { reports, last } = await run(one, options);
+    for (const [r, checkpoint] of last.entries()) {
+      expect(checkpoint.epoch).toBe(Math.max(...reports.filter((e) => e.replica === r).map((e) => e.epoch)));
+    }
+  });
+
   test('that diverges ends the run with ERR_NOT_FINITE and the remedy', async () => {
     await expect(run(one, { learningRate: 1e38, clip: null })).rejects.toMatchObject({
       code: 'ERR_NOT_FINITE',
       message: expect.stringMatching(/replica 0, epoch \d.*learning rate/),
     });
   });
+});
+
+test('a misspelt option is refused', async () => {
+  const misspelt = { ...short, epoch: 3 } as TrainOptions;
+  await expect(train(one, data, misspelt)).rejects.toMatchObject({
+    code: 'ERR_CONFIG',
+    message: expect.stringMatching(/'epoch'/),
+  });
+});
+
+test('a refused start leaves no memory behind', async () => {
+  const before = memory();
+  await expect(train(one, data, { ...short, delay: { anger: 1 } })).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+  expect(memory()).toEqual(before);
 });
 
 describe('learning', () => {

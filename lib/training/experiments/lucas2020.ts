@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { type Dataset, readText, writeFileWhole } from '../../data/index.ts';
+import { type Dataset, makeDirectory, readText, writeFileWhole } from '../../data/index.ts';
 import { CircumplexError } from '../../errors.ts';
 import { type ConventionName, type Scores, score } from '../../evaluation/index.ts';
 import { readCheckpoint } from '../../models/checkpoint.ts';
@@ -310,12 +310,4 @@ async function openDirectory(out: string, config: Record<string, unknown>): Prom
     throw new CircumplexError('ERR_FILE', `${out} is not empty (${some}): choose another directory`);
   }
   await writeFileWhole(path, `${JSON.stringify(config, null, 2)}\n`);
-}
-
-async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw new CircumplexError('ERR_FILE', `cannot create ${path}: ${(error as Error).message}`, { cause: error });
-  }
 }

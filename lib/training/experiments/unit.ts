@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readNpy, readText, writeFileWhole, writeNpy } from '../../data/index.ts';
+import { makeDirectory, readNpy, readText, writeFileWhole, writeNpy } from '../../data/index.ts';
 import { writeCheckpoint } from '../../models/checkpoint.ts';
 import type { Model } from '../../models/model.ts';
 import { predict } from '../../models/predict.ts';
+import { medianReplica } from '../median.ts';
 import type { TrainOptions } from '../options.ts';
 import { train } from '../train.ts';
 import type { EpochReport } from '../trainer.ts';
@@ -46,7 +47,7 @@ export async function runUnit(
 ): Promise<Unit> {
   if (existsSync(join(directory, RESULT))) return readUnit(directory, part);
   await rm(directory, { recursive: true, force: true });
-  await mkdir(join(directory, 'predictions'), { recursive: true });
+  await makeDirectory(join(directory, 'predictions'));
   const started = performance.now();
   const run = await train(model, part.dataset, options);
   try {
@@ -64,7 +65,7 @@ export async function runUnit(
     const unit: Unit = {
       epochs: replicas.map((checkpoint) => checkpoint.epoch as number),
       selection,
-      median: medianOf(selection),
+      median: medianReplica(selection),
       notes: run.notes,
       seconds: (performance.now() - started) / 1000,
       predictions,
@@ -75,11 +76,6 @@ export async function runUnit(
   } finally {
     run.dispose();
   }
-}
-
-function medianOf(scores: readonly (number | null)[]): number {
-  const order = scores.map((score, replica) => ({ score: score ?? 0, replica })).sort((a, b) => a.score - b.score);
-  return order[(order.length - 1) >> 1]?.replica ?? 0;
 }
 
 async function writeUnit(directory: string, { predictions, ...rest }: Unit, part: Part): Promise<void> {
