@@ -6,7 +6,7 @@ import type { Model } from '../models/model.ts';
 import { type Prediction, predict } from '../models/predict.ts';
 import type { EpochLine } from '../report/index.ts';
 import { type ReportedPart, type RunReport, runReport } from '../report/run_report.ts';
-import { type CrossValidation, type Run, type RunDirectory, writeTraced } from '../training/index.ts';
+import type { CrossValidation, Run, RunDirectory } from '../training/index.ts';
 import { scorePredictions } from './scoring.ts';
 
 /** What a finished run comes to. */
@@ -106,7 +106,7 @@ export function placed(run: Run): string {
 
 /** Predictions of dev and test, else of the selection set: by part, a list a replica. Traces are large: replica 0's. */
 async function predictedParts(run: Run): Promise<Record<string, Prediction[][]>> {
-  const held = await writeTraced(run, 'first');
+  const held = await run.write({ traces: 'first' });
   const parts: Record<string, Prediction[][]> = {};
   for (const partition of ['dev', 'test'] as const) {
     const ids = run.dataset.sequences.filter((s) => s.partition === partition).map((s) => s.id);

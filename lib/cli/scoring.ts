@@ -8,7 +8,6 @@ import {
   type Scores,
   score,
 } from '../evaluation/index.ts';
-import type { Checkpoint } from '../models/checkpoint.ts';
 import type { Prediction } from '../models/predict.ts';
 
 /**

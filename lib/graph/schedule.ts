@@ -17,7 +17,10 @@ export function schedule(
   chunk: number,
 ): Int32Array {
   if (!(Number.isInteger(lanes) && lanes >= 1 && Number.isInteger(chunk) && chunk >= 1)) {
-    throw new CircumplexError('ERR_CONFIG', `a schedule needs whole lanes and frames of at least 1, not ${lanes}, ${chunk}`);
+    throw new CircumplexError(
+      'ERR_CONFIG',
+      `a schedule needs whole lanes and frames of at least 1, not ${lanes}, ${chunk}`,
+    );
   }
   const waiting = [...sequences];
   const current: { sequence: number; start: number }[] = Array.from({ length: lanes }, () => ({

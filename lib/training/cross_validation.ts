@@ -12,7 +12,6 @@ import { fingerprint, RunDirectory, replicaDirectory, writePredictions } from '.
 import { shuffle } from './selection.ts';
 import { type ResolvedRun, type RunConfig, resolveRun, resumedOptions, train } from './train.ts';
 import type { EpochReport } from './trainer.ts';
-import { writeTraced } from './write_traced.ts';
 
 export interface CrossValidationOptions extends TrainOptions {
   /** 'session': leave one session out; K: that many folds of whole sessions, drawn by `dataSeed`. */
@@ -200,7 +199,7 @@ async function runFold(
   const run = await train(config.model, dataset, { ...rest, ...settings, ...place });
   try {
     for await (const reports of run.epochs()) onEpoch(reports);
-    const predictions = await writeTraced(run, traces);
+    const predictions = await run.write({ traces });
     const kept = Array.from({ length: settings.replicas }, (_, r) => keptEpoch(run.best(r)));
     const result = { ...fold, kept, notes: run.notes };
     if (directory) await writeRecord(directory, { ...result, epochs: settings.epochs });

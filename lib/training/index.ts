@@ -20,4 +20,3 @@ export { fingerprint, RunDirectory, replicaDirectory } from './run_directory.ts'
 export { type Split, split } from './selection.ts';
 export { Run, type RunConfig, train } from './train.ts';
 export { type EpochReport, Trainer } from './trainer.ts';
-export { writeTraced } from './write_traced.ts';

@@ -227,10 +227,11 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
   /**
    * Writes checkpoints, and the best checkpoints' predictions on dev and test, to the run directory.
    *
-   * @param traces also return what the models looked at
+   * @param traces also return what the models looked at: of all replicas, or, as a trace is many times as large as its
+   * curve, of replica 0 alone ('first')
    * @returns the predictions, a list a replica
    */
-  async write({ traces = false } = {}): Promise<Prediction[][]> {
+  async write({ traces = false }: { traces?: boolean | 'first' } = {}): Promise<Prediction[][]> {
     const { directory, dataset } = this;
     await directory?.writeCheckpoints(this.#trainer);
     const held = dataset.sequences.filter((s) => s.partition === 'dev' || s.partition === 'test');
@@ -238,7 +239,8 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
     const predictions: Prediction[][] = [];
     for (let r = 0; r < this.config.replicas; r++) {
       const { threads, isa } = this.device;
-      const curves = await predict(this.best(r), dataset, held, { threads, isa, traces });
+      const traced = traces === 'first' ? r === 0 : traces;
+      const curves = await predict(this.best(r), dataset, held, { threads, isa, traces: traced });
       await directory?.writePredictions(r, curves);
       predictions.push(curves);
     }

@@ -36,6 +36,8 @@ it('--resume takes the plan and the data set from the run, and leaves finished f
 it('with more epochs says which fold and epoch it is in', async () => {
   const { stderr } = await succeed('train', '--out', at('cv'), '--resume', '--epochs', '3');
   expect(stderr.match(/^fold-\d \(\d\/3\) {2}epoch 3\/3 {2}loss/gm)).toHaveLength(3);
+  const again = await succeed('train', '--out', at('cv'), '--resume', '--epochs', '3');
+  expect(again.stderr).toContain('warning: no fold had anything left to train');
 });
 
 it('a wrong plan leaves no folder', async () => {

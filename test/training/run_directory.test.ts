@@ -14,7 +14,6 @@ import { synthesize } from '../../lib/data/index.ts';
 import { type Model, stream } from '../../lib/models/model.ts';
 import { RunDirectory } from '../../lib/training/run_directory.ts';
 import { type Run, train } from '../../lib/training/train.ts';
-import { writeTraced } from '../../lib/training/write_traced.ts';
 import { folder } from '../data/folder.ts';
 
 const data = synthesize({ seed: 1, seconds: 4, sequences: { train: 2, selection: 1, dev: 1, test: 0 } });
@@ -122,7 +121,7 @@ test('replica 0 alone is traced where that is asked for, and the curves stay the
   const out = join(await folder(), 'run');
   await using run = await train(model, data, { ...options, out });
   await run.finish();
-  const [plain, traced] = [await writeTraced(run, false), await writeTraced(run, 'first')];
+  const [plain, traced] = [await run.write(), await run.write({ traces: 'first' })];
   expect(traced.map((own) => own.map(({ traces }) => traces !== null))).toEqual([[true], [false]]);
   expect(traced.map((own) => own.map(({ values }) => values))).toEqual(plain.map((own) => own.map((p) => p.values)));
   expect(existsSync(join(out, 'replicas/1/predictions'))).toBe(true);
