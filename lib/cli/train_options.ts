@@ -138,7 +138,7 @@ export function addTrainOptions(command: Command): void {
       'Run:',
       [
         option('--out <run>', 'run directory, absent or empty').makeOptionMandatory(),
-        option('--preset <name>', `published model and settings: ${Object.keys(presets).join(', ')}`, preset),
+        option('--preset <name>', `model and settings by name: ${Object.keys(presets).join(', ')}`, preset),
         option(
           '--config <file>',
           "a run's config.json: its model and settings; options override it, it overrides a preset",

@@ -9,7 +9,7 @@ const LUCAS_2020: readonly (Partial<Stream> & { name: string })[] = [
   { name: 'early', hidden: 128 },
 ];
 
-/** Models of published work, by name, for the modalities of a data set. */
+/** Models by name, for the modalities of a data set. */
 export const presets = {
   /**
    * Lucas, Ghaleb and Asteriadis: an audio net, a video net with embedding attention over 13 frames, an early-fusion net,
@@ -31,6 +31,15 @@ export const presets = {
     const streams = LUCAS_2020.map((s) => stream(s.name === 'early' ? { ...s, inputs: early } : s));
     return { streams, fusion: 'attention' };
   },
+
+  /**
+   * For gold that changes slowly beside the frames, such as episodes that last for tens of seconds: one BiLSTM over all
+   * modalities side by side. Chosen on studyforrest (bench/studyforrest.ts says what it reaches there).
+   */
+  'slow-gold'(data: Pick<Dataset, 'name' | 'modalities'>): Model {
+    const early = stream({ name: 'early', inputs: Object.keys(data.modalities), hidden: 32, bidirectional: true });
+    return { streams: [early], fusion: 'none' };
+  },
 } as const satisfies Record<string, (data: Pick<Dataset, 'name' | 'modalities'>) => Model>;
 
 export type PresetName = keyof typeof presets;
@@ -50,5 +59,18 @@ export const presetSettings = {
     loss: 'mse',
     auxiliary: 0,
     clip: null,
+  },
+  /** Pooled CCC over chunks of two minutes, at 1 Hz where the data are at 25. */
+  'slow-gold': {
+    loss: 'ccc',
+    chunk: '120s',
+    epochs: 60,
+    patience: 25,
+    learningRate: 0.0015,
+    dropout: 0.5,
+    bypass: 0,
+    clip: 5,
+    selection: 'inner:0.1',
+    preprocessing: { decimate: 25 },
   },
 } as const satisfies Record<PresetName, object>;

@@ -65,3 +65,17 @@ describe('preset lucas2020', () => {
     });
   });
 });
+
+describe('preset slow-gold', () => {
+  it('reads every modality side by side, in both directions, with settings that train takes', () => {
+    const { streams, fusion } = presets['slow-gold']({
+      name: 'film',
+      modalities: { audio: { size: 2 }, music: { size: 1 } },
+    });
+    expect({ streams, fusion }).toMatchObject({
+      streams: [{ inputs: ['audio', 'music'], bidirectional: true }],
+      fusion: 'none',
+    });
+    expect(resolveSettings(presetSettings['slow-gold'])).toMatchObject({ loss: 'ccc', chunk: '120s' });
+  });
+});

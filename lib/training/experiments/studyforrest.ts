@@ -10,31 +10,13 @@ import {
   score,
   trainMean,
 } from '../../evaluation/index.ts';
-import { type Model, stream } from '../../models/model.ts';
-import type { TrainOptions } from '../options.ts';
+import { presetSettings, presets } from '../../models/presets.ts';
 import { shuffle } from '../selection.ts';
 
-/**
- * The configuration recommended for gold that changes slowly, as on studyforrest: one early-fusion BiLSTM at 1 Hz, CCC
- * loss over chunks of two minutes of all recordings together, an inner session that chooses the epoch.
- */
+/** The configuration recommended for gold that changes slowly, on audio and video. */
 export const recommended = {
-  model: {
-    streams: [stream({ name: 'early', inputs: ['audio', 'video'], hidden: 32, layers: 2, bidirectional: true })],
-    fusion: 'none',
-  } satisfies Model,
-  settings: {
-    loss: 'ccc',
-    chunk: '120s',
-    epochs: 60,
-    patience: 25,
-    learningRate: 0.0015,
-    dropout: 0.5,
-    bypass: 0,
-    clip: 5,
-    selection: 'inner:0.1',
-    preprocessing: { decimate: 25 },
-  } satisfies TrainOptions,
+  model: presets['slow-gold']({ name: 'studyforrest', modalities: { audio: { size: 2 }, video: { size: 5 } } }),
+  settings: presetSettings['slow-gold'],
 } as const;
 
 export interface RidgeSettings {
