@@ -1,4 +1,4 @@
-import { type Dataset, delayDataset, fitNormaliser, type Normaliser, type Sequence } from '../data/index.ts';
+import { type Dataset, delayDataset, fitNormaliser, type Normaliser } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { type Scores, score, selectionScore } from '../evaluation/index.ts';
 import type { Columns } from '../graph/columns.ts';
@@ -75,7 +75,6 @@ export class Trainer implements Disposable {
 
   readonly #settings: TrainingSettings;
   readonly #dataset: Dataset;
-  readonly #sequences: Sequence[]; // training, then selection: what the columns hold
   readonly #columns: Columns;
   readonly #program: Program;
   readonly #evaluator: Evaluator | null;
@@ -138,7 +137,6 @@ export class Trainer implements Disposable {
     this.sizes = sizes;
     this.#settings = settings;
     this.#dataset = dataset;
-    this.#sequences = [...parts.train, ...parts.selection];
     this.#columns = columns;
     this.#rate = prepared.rate;
     this.#init = init;

@@ -46,7 +46,7 @@ struct Layer {
 
 struct Attentive {
   const Control* control;
-  int64_t hidden, hp, layers, frames, lanes, left, right, window, halo, width, block, blocks;  // width: of v
+  int64_t hidden, hp, layers, frames, lanes, left, right, window, halo, width, blocks;  // width: of v
   int64_t score_kind;
   Dropping dropping;
   Tensor v, valid, score, y, state, attention;

@@ -45,7 +45,7 @@ struct Direction {
 
 struct Lstm {
   const Control* control;
-  int64_t hidden, hp, layers, directions, width, frames, lanes, block, blocks;  // width: of a layer's output
+  int64_t hidden, hp, layers, directions, width, frames, lanes, blocks;  // width: of a layer's output
   Dropping dropping;
   Tensor x, y, state;
   int32_t *rows, *columns;  // maps between parameters and padded gates

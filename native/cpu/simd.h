@@ -190,11 +190,6 @@ CIRCUMPLEX_INLINE float sum16(const V* a) {
 #endif
 
 CIRCUMPLEX_INLINE V zero() { return set1(0.f); }
-CIRCUMPLEX_INLINE float first_of(V a) {
-  float p[W];
-  store(p, a);
-  return p[0];
-}
 
 // The products of two vectors of n, summed in 16 strided chains and a fixed tree: the same bits for every W.
 CIRCUMPLEX_INLINE float dot(const float* a, const float* b, int64_t n) {
