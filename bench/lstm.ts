@@ -61,7 +61,7 @@ function ours(c: Case, device: Device): (repeats: number) => number {
     : lstm(graph, x, weights, options);
   const dy = graph.value('f32', [...y.dims]);
   differentiate(graph, [[y, dy]]);
-  const store = Store.for(graph);
+  const store = Store.for(device, graph);
   const sums = graph.value('f64', [2]);
   adam(graph, store, sums);
   const program = new Program(device, graph, store);
@@ -111,7 +111,7 @@ for (const c of CASES) {
   );
 }
 rival?.close();
-const versions = { circumplex: version, ...(rival?.versions ?? {}), isa: device.isa };
+const versions = { circumplex: version, ...(rival?.versions ?? {}), isa: device.description };
 console.log(JSON.stringify({ threads, ...versions, ...machine() }));
 writeResult({ question: 'lstm', threads, versions, machine: machine(), results });
 device.dispose();

@@ -4,8 +4,11 @@ export type ElementType = 'f32' | 'f64' | 'i32' | 'u8';
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 export interface NativeDevice {
+  /** 'cpu' or 'cuda:N'. */
+  readonly name: string;
+  /** The instruction set, or the GPU's name. */
+  readonly description: string;
   readonly threads: number;
-  readonly isa: string;
   dispose(): void;
 }
 
@@ -84,12 +87,32 @@ export interface NativeProgram {
   dispose(): void;
 }
 
+/** What the addon and the machine have to offer of CUDA. */
+export interface CudaReport {
+  /** Whether the addon holds CUDA kernels. */
+  built: boolean;
+  /** Why there is no GPU to use; '' when there is. */
+  problem: string;
+  /** CUDA versions, 13020 for 13.2; 0 for none. */
+  driver: number;
+  runtime: number;
+  /** Compute capabilities with machine code in the addon: '75 80 90'. */
+  architectures: string;
+  gpus: { name: string; computeCapability: string; multiprocessors: number; memory: number }[];
+}
+
 export interface Binding {
-  Device: new (threads: number, isa: string) => NativeDevice;
-  Block: new (bytes: number) => NativeBlock;
-  Data: new (lengths: number[]) => NativeData;
+  /** `name` 'cpu', 'cuda' or 'cuda:N'; `threads` 0 and `isa` '' choose. */
+  Device: new (
+    name: string,
+    threads: number,
+    isa: string,
+  ) => NativeDevice;
+  Block: new (device: NativeDevice, bytes: number) => NativeBlock;
+  Data: new (device: NativeDevice, lengths: number[]) => NativeData;
   Program: new (device: NativeDevice, description: ProgramDescription) => NativeProgram;
-  memory(): { bytes: number; blocks: number };
+  memory(): { bytes: number; blocks: number; deviceBytes: number };
+  cudaReport(): CudaReport;
   instructionSets(): { name: string; available: boolean }[];
   defaultThreads: number;
 }

@@ -8,6 +8,9 @@ import { CircumplexError } from './errors.ts';
 const require = createRequire(import.meta.url);
 const load = require('node-gyp-build') as (directory: string) => Binding;
 
+/** Holds the addon with CUDA kernels beside those for the CPU. */
+const CUDA_PACKAGE = '@circumplex/cuda13-linux-x64-gnu';
+
 let cached: Binding | undefined;
 
 /**
@@ -19,6 +22,11 @@ let cached: Binding | undefined;
 export function binding(): Binding {
   cached ??= loadBinding();
   return cached;
+}
+
+/** Why no CUDA kernels were loaded, and what to do. */
+export function cudaPackageProblem(): string {
+  return `no CUDA kernels are installed: npm install ${CUDA_PACKAGE} (Linux on x86-64), or use --device cpu`;
 }
 
 function loadBinding(): Binding {

@@ -70,7 +70,7 @@ function loadEngine(): { engine: Diagnosis['engine']; failure: string | null } {
     const engine = {
       path: pathOf(native),
       instructionSets: native.instructionSets(),
-      isa: device.isa,
+      isa: device.description,
       threads: device.threads,
     };
     return { engine, failure: null };

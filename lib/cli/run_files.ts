@@ -98,10 +98,11 @@ export function describeModel({ streams, fusion }: Model): string {
   return streams.length > 1 ? `${names.join(' + ')}, fusion ${fusion}` : names.join('');
 }
 
-/** Device, threads and instruction set. */
+/** Device, and the CPU's threads and instruction set or the GPU's name. */
 export function placed(run: Run): string {
-  const { name, threads, isa } = run.placement;
-  return `${name}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${isa}`;
+  const { name, threads, description } = run.placement;
+  if (name !== 'cpu') return `${name}, ${description}`;
+  return `${name}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${description}`;
 }
 
 /** Predictions of dev and test, else of the selection set: by part, a list a replica. Traces are large: replica 0's. */
@@ -114,10 +115,9 @@ async function predictedParts(run: Run): Promise<Record<string, Prediction[][]>>
   }
   const { selection } = run.split;
   if (Object.keys(parts).length > 0 || selection.length === 0) return parts;
-  const { threads, isa } = run.placement;
   const predictions: Prediction[][] = [];
   for (let r = 0; r < run.config.replicas; r++) {
-    predictions.push(await predict(run.best(r), run.dataset, selection, { threads, isa, traces: r === 0 }));
+    predictions.push(await predict(run.best(r), run.dataset, selection, { ...run.deviceOptions, traces: r === 0 }));
   }
   return { selection: predictions };
 }

@@ -1,7 +1,7 @@
 import type { NativeData } from '../binding.ts';
 import { CircumplexError } from '../errors.ts';
 import { binding } from '../native.ts';
-import { guarded } from './device.ts';
+import { type Device, guarded } from './device.ts';
 
 /**
  * A data set on the device: named columns over sequences. A column is a modality, the targets, or a place for what a
@@ -11,8 +11,11 @@ export class Columns implements Disposable {
   readonly native: NativeData;
   readonly #columns = new Map<string, { index: number; width: number; replicas: number }>();
 
-  constructor(readonly lengths: readonly number[]) {
-    this.native = guarded(() => new (binding().Data)([...lengths]));
+  constructor(
+    device: Device,
+    readonly lengths: readonly number[],
+  ) {
+    this.native = guarded(() => new (binding().Data)(device.native, [...lengths]));
   }
 
   /** Adds a column of zeros. A second column of the same name and shape is the same column. */

@@ -1,6 +1,6 @@
 import type { NativeDevice } from '../binding.ts';
 import { CircumplexError, type CircumplexErrorCode } from '../errors.ts';
-import { binding } from '../native.ts';
+import { binding, cudaPackageProblem } from '../native.ts';
 
 /** Runs `body`; an error of the native engine becomes a {@link CircumplexError} with the same code. */
 export function guarded<T>(body: () => T): T {
@@ -34,41 +34,45 @@ export interface DeviceOptions {
   isa?: string | undefined;
 }
 
-/** Where programs run: a compute pool and a thread of its own. */
+/** Where programs run: the CPU's compute pool or a GPU, and a thread of its own. */
 export class Device implements Disposable {
   readonly native: NativeDevice;
-  /** As asked for, resolved: 'cpu'. */
-  readonly name = 'cpu';
 
   /**
-   * @throws CircumplexError ERR_NO_DEVICE when CUDA is asked for and this build has none, ERR_CONFIG for an unknown
+   * @throws CircumplexError ERR_NO_DEVICE or ERR_DRIVER when CUDA is asked for and cannot be had, ERR_CONFIG for an unknown
    * device, a thread count that is no positive integer, or an instruction set that the processor lacks.
    */
   constructor(options: DeviceOptions = {}) {
     const wanted = options.device ?? 'auto';
-    if (/^cuda(:\d+)?$/.test(wanted)) {
-      throw new CircumplexError(
-        'ERR_NO_DEVICE',
-        `device '${wanted}': this build of circumplex has no CUDA backend; use --device cpu (or auto)`,
-      );
-    }
-    if (wanted !== 'auto' && wanted !== 'cpu') {
+    if (wanted !== 'auto' && wanted !== 'cpu' && !/^cuda(:\d{1,3})?$/.test(wanted)) {
       throw new CircumplexError('ERR_CONFIG', `unknown device '${wanted}': one of auto, cpu, cuda, cuda:N`);
     }
     const threads = options.threads ?? 0;
     if (options.threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > 1024)) {
       throw new CircumplexError('ERR_CONFIG', `threads must be an integer from 1 to 1024, not ${options.threads}`);
     }
-    this.native = guarded(() => new (binding().Device)(threads, options.isa ?? ''));
+    this.native = open(wanted, threads, options.isa ?? '');
   }
 
+  /** 'cpu' or 'cuda:N'. */
+  get name(): string {
+    return this.native.name;
+  }
+
+  /** Of the CPU; 1 on a GPU. */
   get threads(): number {
     return this.native.threads;
   }
 
-  /** The instruction set that serves: 'scalar', 'avx2' or 'avx512'. */
-  get isa(): string {
-    return this.native.isa;
+  /** The instruction set that serves ('scalar', 'avx2' or 'avx512'), or the GPU's name. */
+  get description(): string {
+    return this.native.description;
+  }
+
+  /** What gives another device like this one. */
+  get options(): DeviceOptions {
+    const { name, threads, description } = this.native;
+    return name === 'cpu' ? { device: name, threads, isa: description } : { device: name };
   }
 
   dispose(): void {
@@ -80,6 +84,20 @@ export class Device implements Disposable {
   }
 }
 
+function open(wanted: string, threads: number, isa: string): NativeDevice {
+  const native = binding();
+  const name = wanted === 'auto' ? (native.cudaReport().gpus.length > 0 ? 'cuda:0' : 'cpu') : wanted;
+  return guarded(() => {
+    try {
+      return new native.Device(name, threads, isa);
+    } catch (error) {
+      const problem = name !== 'cpu' && !native.cudaReport().built ? cudaPackageProblem() : null;
+      if (problem === null) throw error;
+      throw new CircumplexError('ERR_NO_DEVICE', `device '${wanted}': ${problem}`, { cause: error });
+    }
+  });
+}
+
 let eager: Device | undefined;
 
 /** The device of the eager operators: one thread, so that a call costs no hand-over. */
@@ -88,7 +106,10 @@ export function eagerDevice(): Device {
   return eager;
 }
 
-/** Live memory of the engine in this process, in bytes and blocks: what dispose() must bring back to 0. */
-export function memory(): { bytes: number; blocks: number } {
+/**
+ * Live memory of the engine in this process, in bytes and blocks: what dispose() must bring back to 0. `deviceBytes` are
+ * those on a GPU.
+ */
+export function memory(): { bytes: number; blocks: number; deviceBytes: number } {
   return binding().memory();
 }

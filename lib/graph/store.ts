@@ -1,7 +1,7 @@
 import type { NativeBlock } from '../binding.ts';
 import { CircumplexError } from '../errors.ts';
 import { binding } from '../native.ts';
-import { guarded } from './device.ts';
+import { type Device, guarded } from './device.ts';
 import type { Graph, ParameterSpec } from './graph.ts';
 import { uniform } from './philox.ts';
 
@@ -31,6 +31,7 @@ export class Store implements Disposable {
   readonly #byName = new Map<string, Segment>();
 
   constructor(
+    device: Device,
     specs: Iterable<ParameterSpec>,
     readonly replicas: number,
   ) {
@@ -44,13 +45,14 @@ export class Store implements Disposable {
     }
     this.total = Math.max(offset, ALIGN);
     const names: StoreBlock[] = ['parameters', 'gradients', 'first', 'second'];
-    for (const name of names) this.#blocks.set(name, this.#allocate(4 * this.total * replicas));
-    this.steps = this.#allocate(4 * Math.max(1, this.segments.length) * replicas);
+    for (const name of names) this.#blocks.set(name, allocate(device, 4 * this.total * replicas));
+    this.steps = allocate(device, 4 * Math.max(1, this.segments.length) * replicas);
   }
 
   /** A store with the parameters that `graph` uses. */
-  static for(graph: Graph): Store {
+  static for(device: Device, graph: Graph): Store {
     return new Store(
+      device,
       [...graph.parameters.values()].map((entry) => entry.spec),
       graph.sizes.replicas,
     );
@@ -127,8 +129,8 @@ export class Store implements Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
 
-  #allocate(bytes: number): NativeBlock {
-    return guarded(() => new (binding().Block)(bytes));
-  }
+function allocate(device: Device, bytes: number): NativeBlock {
+  return guarded(() => new (binding().Block)(device.native, bytes));
 }

@@ -95,8 +95,8 @@ async function predictAll(
   const sizes = sizesOfDataset(prepared);
   checkModel(model, sizes);
   using device = new Device(options);
-  using columns = featureColumns(prepared, checkpoint.normaliser, Object.keys(sizes));
-  using store = storeOf(checkpoint, targets.length, sizes);
+  using columns = featureColumns(device, prepared, checkpoint.normaliser, Object.keys(sizes));
+  using store = storeOf(device, checkpoint, targets.length, sizes);
   const settings = { model, outputs: targets.length, sizes, replicas: 1, traces: options.traces ?? false };
   using evaluator = new Evaluator(device, columns, settings, () => store);
   await evaluator.run(
@@ -169,8 +169,8 @@ export function toLabelClock(
 }
 
 /** A one-replica store that holds a checkpoint's tensors. */
-export function storeOf(checkpoint: Checkpoint, outputs: number, sizes: Record<string, number>): Store {
-  const store = new Store(modelParameters(checkpoint.model, outputs, sizes), 1);
+export function storeOf(device: Device, checkpoint: Checkpoint, outputs: number, sizes: Record<string, number>): Store {
+  const store = new Store(device, modelParameters(checkpoint.model, outputs, sizes), 1);
   for (const { spec } of store.segments) store.write(spec.name, 0, checkpoint.tensors.get(spec.name) as Float32Array);
   return store;
 }

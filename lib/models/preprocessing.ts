@@ -9,6 +9,7 @@ import {
 } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { Columns } from '../graph/columns.ts';
+import type { Device } from '../graph/device.ts';
 import type { Sizes } from './model.ts';
 
 /** What is done to a data set before a model sees it, besides normalisation; stored with the model. */
@@ -37,8 +38,16 @@ export function sizesOfDataset(dataset: Dataset): Sizes {
 }
 
 /** Puts the normalised features of a data set's sequences on the device, a column a modality in `modalities`. */
-export function featureColumns(dataset: Dataset, normaliser: Normaliser, modalities: readonly string[]): Columns {
-  const columns = new Columns(dataset.sequences.map((s) => s.length));
+export function featureColumns(
+  device: Device,
+  dataset: Dataset,
+  normaliser: Normaliser,
+  modalities: readonly string[],
+): Columns {
+  const columns = new Columns(
+    device,
+    dataset.sequences.map((s) => s.length),
+  );
   try {
     for (const modality of modalities) addFeatures(columns, dataset, normaliser, modality);
   } catch (error) {

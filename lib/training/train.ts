@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Dataset } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
-import { Device } from '../graph/device.ts';
+import { Device, type DeviceOptions } from '../graph/device.ts';
 import { type Checkpoint, checkFits, readCheckpoint } from '../models/checkpoint.ts';
 import { leaks } from '../models/leaks.ts';
 import { hasFusionBias, type Model } from '../models/model.ts';
@@ -185,9 +185,14 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
     return this.#trainer.kernels;
   }
 
-  /** 'cpu' with its threads and instruction set. */
-  get placement(): { name: string; threads: number; isa: string } {
-    return { name: this.device.name, threads: this.device.threads, isa: this.device.isa };
+  /** Where it runs: 'cpu' with its threads and instruction set, or 'cuda:N' with the GPU's name. */
+  get placement(): { name: string; threads: number; description: string } {
+    return { name: this.device.name, threads: this.device.threads, description: this.device.description };
+  }
+
+  /** The options that give a device like the run's own. */
+  get deviceOptions(): DeviceOptions {
+    return this.device.options;
   }
 
   /** Told the chunks done within an epoch. */
@@ -238,9 +243,8 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
     if (held.length === 0) return [];
     const predictions: Prediction[][] = [];
     for (let r = 0; r < this.config.replicas; r++) {
-      const { threads, isa } = this.device;
       const traced = traces === 'first' ? r === 0 : traces;
-      const curves = await predict(this.best(r), dataset, held, { threads, isa, traces: traced });
+      const curves = await predict(this.best(r), dataset, held, { ...this.deviceOptions, traces: traced });
       await directory?.writePredictions(r, curves);
       predictions.push(curves);
     }

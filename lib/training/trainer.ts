@@ -106,7 +106,7 @@ export class Trainer implements Disposable {
       options.init?.normaliser ??
       frozenNormaliser(from) ??
       fitNormaliser(prepared.modalities, trained);
-    const columns = featureColumns(prepared, normaliser, Object.keys(sizes));
+    const columns = featureColumns(device, prepared, normaliser, Object.keys(sizes));
     try {
       const outputs = dataset.targets.length;
       columns.add(TARGETS, outputs);
@@ -150,7 +150,7 @@ export class Trainer implements Disposable {
 
     const graph = new Graph({ replicas, lanes: this.#lanes, chunk: this.#chunk });
     this.#losses = this.#build(graph);
-    this.store = new Store(this.#specs(), replicas);
+    this.store = new Store(device, this.#specs(), replicas);
     const made: Disposable[] = [this.store];
     try {
       if (this.store.segments.length > 0) {
@@ -413,7 +413,7 @@ async function computeStates(
   device: Device,
 ): Promise<void> {
   const model: Model = { streams: checkpoint.model.streams, fusion: 'mean' };
-  using store = storeOf({ ...checkpoint, model }, outputs, sizes);
+  using store = storeOf(device, { ...checkpoint, model }, outputs, sizes);
   using evaluator = new Evaluator(device, columns, { model, outputs, sizes, replicas: 1, states: true }, () => store);
   await evaluator.run(columns.lengths.map((_, i) => i));
 }

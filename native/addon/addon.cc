@@ -18,8 +18,10 @@
 #include <utility>
 #include <vector>
 
-#include "core/device.h"
+#include "core/data.h"
+#include "core/devices.h"
 #include "core/error.h"
+#include "core/pool.h"
 #include "core/program.h"
 #include "cpu/dispatch.h"
 
@@ -71,9 +73,9 @@ class Handle : public Napi::ObjectWrap<Self> {
   template <class Make>
   void hold(Napi::Env env, Make make) {
     guarded(env, [&] {
-      const int64_t before = Memory::live_bytes();
+      const int64_t before = Memory::live().bytes;
       held_ = make();
-      grow(env, Memory::live_bytes() - before);
+      grow(env, Memory::live().bytes - before);
     });
   }
   void grow(Napi::Env env, int64_t bytes) {
@@ -109,6 +111,11 @@ int64_t integer(const Napi::Value& value, const char* what) {
   return value.As<Napi::Number>().Int64Value();
 }
 
+std::string string(const Napi::Value& value, const char* what) {
+  if (!value.IsString()) throw Napi::TypeError::New(value.Env(), std::string(what) + " must be a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
 Napi::TypedArray typed_array(const Napi::Value& value, const char* what) {
   if (!value.IsTypedArray()) throw Napi::TypeError::New(value.Env(), std::string(what) + " must be a typed array");
   return value.As<Napi::TypedArray>();
@@ -131,24 +138,32 @@ class DeviceHandle : public Handle<DeviceHandle, Device> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
         env, "Device",
-        {InstanceMethod("dispose", &DeviceHandle::dispose), InstanceAccessor<&DeviceHandle::threads>("threads"),
-         InstanceAccessor<&DeviceHandle::isa>("isa")});
+        {InstanceMethod("dispose", &DeviceHandle::dispose), InstanceAccessor<&DeviceHandle::name>("name"),
+         InstanceAccessor<&DeviceHandle::description>("description"),
+         InstanceAccessor<&DeviceHandle::threads>("threads")});
   }
-  // (threads, instruction set): 0 and '' choose.
+  // (name: 'cpu' or 'cuda:N', threads, instruction set): 0 and '' choose.
   explicit DeviceHandle(const Napi::CallbackInfo& info) : Handle(info) {
-    const int64_t wanted = integer(info[0], "threads");
-    if (wanted > 1024) throw Napi::RangeError::New(info.Env(), "threads must be at most 1024");
-    const int threads = static_cast<int>(wanted);
-    const std::string isa = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
-    hold(info.Env(), [&] { return std::make_shared<Device>(threads, isa); });
+    const std::string name = string(info[0], "the device's name");
+    const int64_t threads = integer(info[1], "threads");
+    if (threads > 1024) throw Napi::RangeError::New(info.Env(), "threads must be at most 1024");
+    const std::string isa = info[2].IsString() ? info[2].As<Napi::String>().Utf8Value() : "";
+    hold(info.Env(), [&] { return circumplex::open_device(name, static_cast<int>(threads), isa); });
   }
 
  private:
+  Napi::Value name(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), held(info.Env())->name()); }
+  Napi::Value description(const Napi::CallbackInfo& info) {
+    return Napi::String::New(info.Env(), held(info.Env())->description());
+  }
   Napi::Value threads(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), held(info.Env())->threads());
   }
-  Napi::Value isa(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), held(info.Env())->isa()); }
 };
+
+std::shared_ptr<Device> device_of(const Napi::Value& value) {
+  return unwrap<DeviceHandle>(value, value.Env().GetInstanceData<Instance>()->device).held(value.Env());
+}
 
 // A block of device memory that programs share: parameters, moments, gradients.
 class BlockHandle : public Handle<BlockHandle, Memory> {
@@ -159,33 +174,34 @@ class BlockHandle : public Handle<BlockHandle, Memory> {
                        {InstanceMethod("dispose", &BlockHandle::dispose), InstanceMethod<&BlockHandle::read>("read"),
                         InstanceMethod<&BlockHandle::write>("write")});
   }
+  // (device, bytes)
   explicit BlockHandle(const Napi::CallbackInfo& info) : Handle(info) {
-    const int64_t bytes = integer(info[0], "bytes");
+    const std::shared_ptr<Device> device = device_of(info[0]);
+    const int64_t bytes = integer(info[1], "bytes");
     if (bytes < 0) throw Napi::RangeError::New(info.Env(), "bytes must not be negative");
-    hold(info.Env(), [&] { return std::make_shared<Memory>(static_cast<size_t>(bytes)); });
+    hold(info.Env(), [&] { return device->allocate(static_cast<size_t>(bytes)); });
   }
 
  private:
   // (offset in bytes, typed array)
-  char* part(const Napi::CallbackInfo& info, Napi::TypedArray& array) {
+  size_t part(const Napi::CallbackInfo& info, Napi::TypedArray& array) {
     const int64_t offset = integer(info[0], "offset");
     array = typed_array(info[1], "values");
-    Memory& memory = *held(info.Env());
-    if (offset < 0 || static_cast<size_t>(offset) + array.ByteLength() > memory.bytes()) {
+    if (offset < 0 || static_cast<size_t>(offset) + array.ByteLength() > held(info.Env())->bytes()) {
       throw Napi::RangeError::New(info.Env(), "outside the block");
     }
-    return static_cast<char*>(memory.data()) + offset;
+    return static_cast<size_t>(offset);
   }
   Napi::Value read(const Napi::CallbackInfo& info) {
     Napi::TypedArray array;
-    const char* from = part(info, array);
-    std::memcpy(bytes_of(array), from, array.ByteLength());
+    const size_t from = part(info, array);
+    guarded(info.Env(), [&] { held(info.Env())->read(from, bytes_of(array), array.ByteLength()); });
     return info[1];
   }
   Napi::Value write(const Napi::CallbackInfo& info) {
     Napi::TypedArray array;
-    char* to = part(info, array);
-    std::memcpy(to, bytes_of(array), array.ByteLength());
+    const size_t to = part(info, array);
+    guarded(info.Env(), [&] { held(info.Env())->write(to, bytes_of(array), array.ByteLength()); });
     return info.Env().Undefined();
   }
 };
@@ -199,47 +215,49 @@ class DataHandle : public Handle<DataHandle, Data> {
         {InstanceMethod("dispose", &DataHandle::dispose), InstanceMethod<&DataHandle::add_column>("addColumn"),
          InstanceMethod<&DataHandle::read>("read"), InstanceMethod<&DataHandle::write>("write")});
   }
-  // (lengths of the sequences)
+  // (device, lengths of the sequences)
   explicit DataHandle(const Napi::CallbackInfo& info) : Handle(info) {
-    const Napi::Array list = info[0].As<Napi::Array>();
+    const std::shared_ptr<Device> device = device_of(info[0]);
+    const Napi::Array list = info[1].As<Napi::Array>();
     std::vector<int64_t> lengths;
     for (uint32_t i = 0; i < list.Length(); i++) lengths.push_back(integer(list.Get(i), "a length"));
-    hold(info.Env(), [&] { return std::make_shared<Data>(std::move(lengths)); });
+    hold(info.Env(), [&] { return std::make_shared<Data>(device, std::move(lengths)); });
   }
 
  private:
   Napi::Value add_column(const Napi::CallbackInfo& info) {
     const int64_t width = integer(info[0], "width"), replicas = integer(info[1], "replicas");
     return guarded(info.Env(), [&] {
-      const int64_t before = Memory::live_bytes();
+      const int64_t before = Memory::live().bytes;
       const int64_t column = held(info.Env())->add_column(width, replicas);
-      grow(info.Env(), Memory::live_bytes() - before);
+      grow(info.Env(), Memory::live().bytes - before);
       return Napi::Number::New(info.Env(), static_cast<double>(column));
     });
   }
-  // (column, sequence, replica, values [length, width])
-  float* part(const Napi::CallbackInfo& info, Napi::Float32Array& values) {
+  struct Part {
+    int64_t column, sequence, replica;
+    Napi::Float32Array values;  // [length, width]
+  };
+  // (column, sequence, replica, values)
+  Part part(const Napi::CallbackInfo& info) {
     const Data& data = *held(info.Env());
-    const int64_t column = integer(info[0], "column"), sequence = integer(info[1], "sequence");
-    const int64_t replica = integer(info[2], "replica");
-    values = floats(info[3], "values");
-    const bool known = column >= 0 && column < data.columns() && sequence >= 0 && sequence < data.sequences();
-    if (!known || replica < 0 || replica >= data.replicas(column) ||
-        static_cast<int64_t>(values.ElementLength()) != data.length(sequence) * data.width(column)) {
+    const Part p = {integer(info[0], "column"), integer(info[1], "sequence"), integer(info[2], "replica"),
+                    floats(info[3], "values")};
+    const bool known = p.column >= 0 && p.column < data.columns() && p.sequence >= 0 && p.sequence < data.sequences();
+    if (!known || p.replica < 0 || p.replica >= data.replicas(p.column) ||
+        static_cast<int64_t>(p.values.ElementLength()) != data.length(p.sequence) * data.width(p.column)) {
       throw Napi::RangeError::New(info.Env(), "values do not fit the column");
     }
-    return data.values(column, sequence, replica);
+    return p;
   }
   Napi::Value read(const Napi::CallbackInfo& info) {
-    Napi::Float32Array values;
-    const float* from = part(info, values);
-    std::memcpy(values.Data(), from, values.ByteLength());
+    Part p = part(info);
+    guarded(info.Env(), [&] { held(info.Env())->read(p.column, p.sequence, p.replica, p.values.Data()); });
     return info[3];
   }
   Napi::Value write(const Napi::CallbackInfo& info) {
-    Napi::Float32Array values;
-    float* to = part(info, values);
-    std::memcpy(to, values.Data(), values.ByteLength());
+    const Part p = part(info);
+    guarded(info.Env(), [&] { held(info.Env())->write(p.column, p.sequence, p.replica, p.values.Data()); });
     return info.Env().Undefined();
   }
 };
@@ -410,7 +428,7 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
   explicit ProgramHandle(const Napi::CallbackInfo& info) : Handle(info) {
     const Napi::Env env = info.Env();
     const Instance& instance = *env.GetInstanceData<Instance>();
-    const std::shared_ptr<Device> device = unwrap<DeviceHandle>(info[0], instance.device).held(env);
+    const std::shared_ptr<Device> device = device_of(info[0]);
     circumplex::ProgramDescription description = description_of(info[1].As<Napi::Object>(), instance);
     hold(env, [&] { return std::make_shared<Program>(device, std::move(description)); });
   }
@@ -482,14 +500,17 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
     return Napi::Number::New(env, static_cast<double>(done));
   }
 
-  // (buffer, replica, typed array): one replica's values, or their first part
-  char* part(const Napi::CallbackInfo& info, Napi::TypedArray& array) {
+  struct Part {
+    int64_t buffer, replica;
+    Napi::TypedArray values;  // one replica's, or their first part
+  };
+  // (buffer, replica, typed array)
+  Part part(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const Program& program = *held(env);
-    const int64_t index = integer(info[0], "buffer"), replica = integer(info[1], "replica");
-    array = typed_array(info[2], "values");
-    if (index < 0 || index >= program.buffers()) throw Napi::RangeError::New(env, "no such buffer");
-    const circumplex::Tensor& tensor = program.buffer(index);
+    const Part p = {integer(info[0], "buffer"), integer(info[1], "replica"), typed_array(info[2], "values")};
+    if (p.buffer < 0 || p.buffer >= program.buffers()) throw Napi::RangeError::New(env, "no such buffer");
+    const circumplex::Tensor& tensor = program.buffer(p.buffer);
     napi_typedarray_type expected = napi_uint8_array;
     switch (tensor.type) {
       case circumplex::Type::f32:
@@ -504,22 +525,22 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
       case circumplex::Type::u8:
         break;
     }
-    if (array.TypedArrayType() != expected || replica < 0 || replica >= tensor.replicas ||
-        static_cast<int64_t>(array.ElementLength()) > tensor.size()) {
+    if (p.values.TypedArrayType() != expected || p.replica < 0 || p.replica >= tensor.replicas ||
+        static_cast<int64_t>(p.values.ElementLength()) > tensor.size()) {
       throw Napi::RangeError::New(env, "values do not fit the buffer");
     }
-    return static_cast<char*>(tensor.data) + replica * tensor.stride * array.ElementSize();
+    return p;
   }
   Napi::Value read(const Napi::CallbackInfo& info) {
-    Napi::TypedArray array;
-    const char* from = part(info, array);
-    std::memcpy(bytes_of(array), from, array.ByteLength());
+    const Part p = part(info);
+    guarded(info.Env(),
+            [&] { held(info.Env())->read(p.buffer, p.replica, bytes_of(p.values), p.values.ByteLength()); });
     return info[2];
   }
   Napi::Value write(const Napi::CallbackInfo& info) {
-    Napi::TypedArray array;
-    char* to = part(info, array);
-    std::memcpy(to, bytes_of(array), array.ByteLength());
+    const Part p = part(info);
+    guarded(info.Env(),
+            [&] { held(info.Env())->write(p.buffer, p.replica, bytes_of(p.values), p.values.ByteLength()); });
     return info.Env().Undefined();
   }
   Napi::Value kernels(const Napi::CallbackInfo& info) {
@@ -533,8 +554,10 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
 
 Napi::Value memory(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("bytes", static_cast<double>(Memory::live_bytes()));
-  result.Set("blocks", static_cast<double>(Memory::live_blocks()));
+  const Memory::Live live = Memory::live();
+  result.Set("bytes", static_cast<double>(live.bytes));
+  result.Set("blocks", static_cast<double>(live.blocks));
+  result.Set("deviceBytes", static_cast<double>(live.device_bytes));
   return result;
 }
 
@@ -549,6 +572,28 @@ Napi::Value instruction_sets(const Napi::CallbackInfo& info) {
   return list;
 }
 
+Napi::Value cuda_report(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const circumplex::CudaReport report = circumplex::cuda_report();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("built", report.built);
+  result.Set("problem", report.problem);
+  result.Set("driver", report.driver);
+  result.Set("runtime", report.runtime);
+  result.Set("architectures", report.architectures);
+  Napi::Array gpus = Napi::Array::New(env);
+  for (const circumplex::CudaReport::Gpu& gpu : report.gpus) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("name", gpu.name);
+    entry.Set("computeCapability", std::to_string(gpu.major) + "." + std::to_string(gpu.minor));
+    entry.Set("multiprocessors", gpu.multiprocessors);
+    entry.Set("memory", static_cast<double>(gpu.memory));
+    gpus.Set(gpus.Length(), entry);
+  }
+  result.Set("gpus", gpus);
+  return result;
+}
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   auto* instance = new Instance();
   env.SetInstanceData(instance);
@@ -561,6 +606,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   define("Data", DataHandle::define(env), instance->data);
   define("Program", ProgramHandle::define(env), instance->program);
   exports.Set("memory", Napi::Function::New<memory>(env));
+  exports.Set("cudaReport", Napi::Function::New<cuda_report>(env));
   exports.Set("instructionSets", Napi::Function::New<instruction_sets>(env));
   exports.Set("defaultThreads", Napi::Number::New(env, circumplex::default_threads()));
   return exports;

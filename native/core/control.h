@@ -1,12 +1,11 @@
 #pragma once
 #include <cstdint>
 
+#include "core/data.h"
+
 namespace circumplex {
 
-class Data;
-
-// What changes from chunk to chunk. Kernels read it through this one block, so that a program never has to be rebuilt
-// (on a GPU it is device memory, and the captured program is replayed).
+// What changes from chunk to chunk. Kernels read it through this one block, so that a program never has to be rebuilt.
 struct Control {
   int32_t replicas, lanes, chunk;  // the program's sizes
 
@@ -23,7 +22,7 @@ struct Control {
   uint32_t* seed;
   uint32_t epoch;
   int32_t bypass;  // 1: attention feeds the centre frame and is not trained
-  const Data* data;
+  DataView data;
 };
 
 }  // namespace circumplex

@@ -1,18 +1,16 @@
 #include "core/device.h"
 
-#include <cstring>
 #include <system_error>
 #include <utility>
 
 #include "core/error.h"
-#include "cpu/dispatch.h"
+#include "core/pool.h"
 
 namespace circumplex {
 
-Device::Device(int threads, const std::string& isa) : pool_(threads < 1 ? default_threads() : threads) {
-  const cpu::InstructionSet& set = cpu::choose(isa);
-  operators_ = set.operators;
-  isa_ = set.name;
+Device::~Device() { end(); }
+
+void Device::start() {
   try {
     thread_ = std::thread([this] { serve(); });
   } catch (const std::system_error& failure) {
@@ -20,20 +18,14 @@ Device::Device(int threads, const std::string& isa) : pool_(threads < 1 ? defaul
   }
 }
 
-Device::~Device() {
+void Device::end() {
+  if (!thread_.joinable()) return;
   {
     std::lock_guard lock(mutex_);
     stop_ = true;
   }
   wake_.notify_one();
   thread_.join();
-}
-
-const Operator* Device::find(const std::string& op) const {
-  for (const Operator* entry = operators_; entry->name; entry++) {
-    if (op == entry->name) return entry;
-  }
-  return nullptr;
 }
 
 void Device::post(std::function<void()> job) {
@@ -46,6 +38,7 @@ void Device::post(std::function<void()> job) {
 
 void Device::serve() {
   FlushDenormals flush;
+  enter_thread();
   for (;;) {
     std::function<void()> job;
     {

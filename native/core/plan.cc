@@ -94,26 +94,20 @@ int64_t Call::integer(const char* name, int64_t otherwise) const { return count(
 
 void Call::refuse(const char* message) const { throw Error("ERR_SHAPE", op + ": " + message); }
 
+void refuse_operator(const std::string& name) { throw Error("ERR_SHAPE", "unknown operator '" + name + "'"); }
+
 void* Plan::allocate(int64_t bytes) {
-  memory_.push_back(std::make_unique<Memory>(static_cast<size_t>(bytes)));
+  memory_.push_back(device_.allocate(static_cast<size_t>(bytes)));
+  return memory_.back()->data();
+}
+
+void* Plan::host(int64_t bytes) {
+  memory_.push_back(std::make_shared<HostMemory>(static_cast<size_t>(bytes)));
   return memory_.back()->data();
 }
 
 float* Plan::floats(int64_t count) {
   return static_cast<float*>(allocate(count * static_cast<int64_t>(sizeof(float))));
-}
-
-void Plan::stage(int64_t tasks, void (*run)(void*, int64_t, Worker&), void* self) {
-  round_++;
-  beside(tasks, run, self);
-}
-
-void Plan::beside(int64_t tasks, void (*run)(void*, int64_t, Worker&), void* self) {
-  stages_.push_back({run, self, tasks, round_});
-}
-
-void Plan::scratch(int64_t bytes) {
-  if (bytes > scratch_bytes_) scratch_bytes_ = bytes;
 }
 
 void Plan::keep(int64_t slot, const char* op, void* self) { slots_[slot] = {op, self}; }
@@ -135,10 +129,6 @@ void Plan::column(int64_t index, int64_t width, int64_t replicas, bool write) {
 }
 
 void Plan::kernel(const char* name) { kernel_ = name; }
-std::vector<Stage> Plan::take_stages() {
-  round_ = -1;
-  return std::exchange(stages_, {});
-}
 std::string Plan::take_kernel() { return std::exchange(kernel_, {}); }
 
 }  // namespace circumplex

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "core/control.h"
+#include "core/device.h"
 #include "core/memory.h"
-#include "core/pool.h"
 #include "core/tensor.h"
 
 namespace circumplex {
@@ -44,41 +44,37 @@ class Call {
                         int32_t rank, const int64_t* dims) const;
 };
 
-// Tasks without order among themselves. The rounds of a call run one after the other, the stages of a round together.
-struct Stage {
-  void (*run)(void* self, int64_t task, Worker& worker);
-  void* self;
-  int64_t tasks;
-  int64_t round;
-};
-
 // A column of the data set that a call reads or writes: checked before each run, since tasks cannot fail.
 struct ColumnUse {
   int64_t column, width, replicas;
   bool write;
 };
 
-// What an operator's plan function fills for one call: its buffers, its stages, and the name of the kernel that serves.
+[[noreturn]] void refuse_operator(const std::string& name);
+
+// What an operator's plan function fills for one call: its buffers, the name of the kernel that serves, and, in the
+// device's own plan, the work itself.
 class Plan {
  public:
-  Plan(const Control& program_control, int pool_threads) : control(program_control), threads(pool_threads) {}
+  Plan(const Control& program_control, Device& device)
+      : control(program_control), threads(device.threads()), device_(device) {}
 
-  const Control& control;
+  const Control& control;  // its sizes hold while planning; what changes is the CPU's alone to read
   const int threads;
 
-  // Zeroed memory that lives as long as the program.
+  // Zeroed memory of the device that lives as long as the program.
   void* allocate(int64_t bytes);
   float* floats(int64_t count);
-  // `T` is plain data: it is never destroyed, only released with the program.
+  // Of the host, to describe the call with. `T` is plain data: it is never destroyed, only released with the program.
+  // Always inline, since kernels of several instruction sets make the same structs.
   template <class T>
-  T* make() {
-    return new (allocate(sizeof(T))) T();
+  __attribute__((always_inline)) T* make(const T& value = T()) {
+    return new (host(sizeof(T))) T(value);
   }
-  // Opens a round; `beside` adds to the round that is open.
-  void stage(int64_t tasks, void (*run)(void* self, int64_t task, Worker& worker), void* self);
-  void beside(int64_t tasks, void (*run)(void* self, int64_t task, Worker& worker), void* self);
-  // Every task finds at least this much scratch memory in its worker.
-  void scratch(int64_t bytes);
+  template <class T>
+  __attribute__((always_inline)) T* list(int64_t count) {
+    return static_cast<T*>(host(count * static_cast<int64_t>(sizeof(T))));
+  }
   // What a forward call of operator `op` leaves for its one backward call.
   void keep(int64_t slot, const char* op, void* self);
   void* take(int64_t slot, const char* op);
@@ -86,16 +82,14 @@ class Plan {
   // The call reads (or writes) `width` values a frame of a column, each replica its own where `replicas` > 1.
   void column(int64_t index, int64_t width, int64_t replicas, bool write);
 
-  // Read by the program.
-  std::vector<Stage> take_stages();
   std::string take_kernel();
-  int64_t scratch_bytes() const { return scratch_bytes_; }
   const std::vector<ColumnUse>& columns() const { return columns_; }
 
  private:
-  std::vector<std::unique_ptr<Memory>> memory_;
-  std::vector<Stage> stages_;
-  int64_t round_ = -1;
+  void* host(int64_t bytes);
+
+  Device& device_;
+  std::vector<std::shared_ptr<Memory>> memory_;
   struct Kept {
     std::string op;
     void* self;
@@ -103,12 +97,21 @@ class Plan {
   std::map<int64_t, Kept> slots_;
   std::vector<ColumnUse> columns_;
   std::string kernel_;
-  int64_t scratch_bytes_ = 0;
 };
 
+// An entry of a device's table of operators, which ends with a null name.
+template <class DevicePlan>
 struct Operator {
   const char* name;
-  void (*plan)(Plan& plan, const Call& call);
+  void (*plan)(DevicePlan& plan, const Call& call);
 };
+
+template <class DevicePlan>
+const Operator<DevicePlan>& find_operator(const Operator<DevicePlan>* table, const std::string& name) {
+  for (; table->name; table++) {
+    if (name == table->name) return *table;
+  }
+  refuse_operator(name);
+}
 
 }  // namespace circumplex

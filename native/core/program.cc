@@ -39,7 +39,11 @@ struct Access {
 
 }  // namespace
 
-Program::Program(std::shared_ptr<Device> device, ProgramDescription description) : device_(std::move(device)) {
+Program::Program(std::shared_ptr<Device> device, ProgramDescription description)
+    : device_(std::move(device)),
+      replicas_(description.replicas),
+      lanes_(description.lanes),
+      chunk_(description.chunk) {
   const int64_t r = description.replicas, lanes = description.lanes;
   if (r < 1 || lanes < 1 || description.chunk < 1 || r > 1 << 16 || lanes > 1 << 20 || description.chunk > 1 << 26) {
     throw Error("ERR_SHAPE", "a program needs replicas, lanes and frames a chunk of at least 1");
@@ -64,7 +68,8 @@ Program::Program(std::shared_ptr<Device> device, ProgramDescription description)
     std::shared_ptr<Memory> memory = b.memory;
     const int64_t elements = size + (tensor.replicas - 1) * tensor.stride;
     const size_t width = bytes_of(b.type);
-    if (!memory) memory = std::make_shared<Memory>(static_cast<size_t>(elements) * width);
+    if (!memory) memory = device_->allocate(static_cast<size_t>(elements) * width);
+    if (memory->gpu() != device_->gpu()) throw Error("ERR_CONFIG", "a buffer's memory block lies on another device");
     constexpr int64_t kFar = int64_t{1} << 40;
     if (b.offset < 0 || b.offset > kFar || tensor.stride < 0 || tensor.stride > kFar ||
         (tensor.replicas > 1 && tensor.stride < size) ||
@@ -76,36 +81,15 @@ Program::Program(std::shared_ptr<Device> device, ProgramDescription description)
     buffers_.push_back(tensor);
   }
 
-  control_.replicas = static_cast<int32_t>(r);
-  control_.lanes = static_cast<int32_t>(lanes);
-  control_.chunk = static_cast<int32_t>(description.chunk);
-  lane_state_.resize(static_cast<size_t>(4 * lanes));
-  control_.sequence = lane_state_.data();
-  control_.start = control_.sequence + lanes;
-  control_.length = control_.start + lanes;
-  control_.total = control_.length + lanes;
-  settings_.learning_rate.assign(static_cast<size_t>(r), 0.f);
-  settings_.active.assign(static_cast<size_t>(r), 1);
-  settings_.seed.assign(static_cast<size_t>(r), 0);
-  control_.learning_rate = settings_.learning_rate.data();
-  control_.active = settings_.active.data();
-  control_.seed = settings_.seed.data();
-
-  plan_ = std::make_unique<Plan>(control_, device_->threads());
+  execution_ =
+      device_->execution(static_cast<int32_t>(r), static_cast<int32_t>(lanes), static_cast<int32_t>(description.chunk));
   plan(description);
-
-  const size_t scratch = static_cast<size_t>(plan_->scratch_bytes());
-  for (int i = 0; i < device_->threads(); i++) {
-    scratch_memory_.push_back(std::make_unique<Memory>(scratch));
-    scratch_.push_back(static_cast<float*>(scratch_memory_.back()->data()));
-  }
+  execution_->finish();
 }
 
 void Program::plan(const ProgramDescription& description) {
   std::vector<Access> accesses;
   for (const CallDescription& c : description.calls) {
-    const Operator* op = device_->find(c.op);
-    if (!op) throw Error("ERR_SHAPE", "unknown operator '" + c.op + "'");
     Call call;
     call.op = c.op;
     call.attributes_ = c.attributes;
@@ -155,27 +139,13 @@ void Program::plan(const ProgramDescription& description) {
       a.level = level;
       accesses.push_back(a);
     }
-    op->plan(*plan_, call);
-    kernels_.push_back(c.op + ": " + plan_->take_kernel());
-    steps_.push_back({static_cast<int64_t>(steps_.size()), level, plan_->take_stages()});
-  }
-}
-
-void Program::set_chunk(const int32_t* row) {
-  control_.frames = 0;
-  for (int32_t lane = 0; lane < control_.lanes; lane++) {
-    const int32_t* entry = row + lane * kScheduleColumns;
-    control_.sequence[lane] = entry[0];
-    control_.start[lane] = entry[1];
-    control_.length[lane] = entry[0] < 0 ? 0 : entry[2];
-    control_.total[lane] = entry[3];
-    control_.frames = std::max(control_.frames, control_.length[lane]);
+    kernels_.push_back(c.op + ": " + execution_->add(call, level));
   }
 }
 
 void Program::check(const std::vector<int32_t>& schedule, const RunSettings& settings, const Data* data) const {
-  const size_t r = static_cast<size_t>(control_.replicas);
-  const size_t row = static_cast<size_t>(control_.lanes * kScheduleColumns);
+  const size_t r = static_cast<size_t>(replicas_);
+  const size_t row = static_cast<size_t>(lanes_ * kScheduleColumns);
   if (schedule.size() % row) throw Error("ERR_SHAPE", "the schedule's rows do not fit the program's lanes");
   if (settings.learning_rate.size() != r || settings.active.size() != r || settings.seed.size() != r) {
     throw Error("ERR_SHAPE", "a run needs a learning rate, a seed and an active flag for each replica");
@@ -183,12 +153,12 @@ void Program::check(const std::vector<int32_t>& schedule, const RunSettings& set
   for (size_t i = 0; i < schedule.size(); i += kScheduleColumns) {
     const int32_t sequence = schedule[i], start = schedule[i + 1], length = schedule[i + 2], total = schedule[i + 3];
     if (sequence < 0) continue;
-    const bool fits =
-        start >= 0 && length >= 0 && length <= control_.chunk && total >= length && start <= total - length;
+    const bool fits = start >= 0 && length >= 0 && length <= chunk_ && total >= length && start <= total - length;
     const bool known = !data || (sequence < data->sequences() && total == data->length(sequence));
     if (!fits || !known) throw Error("ERR_SHAPE", "the schedule names frames that its sequence does not have");
   }
-  for (const ColumnUse& use : plan_->columns()) {
+  if (data && data->device()->gpu() != device_->gpu()) throw Error("ERR_CONFIG", "the data set lies on another device");
+  for (const ColumnUse& use : execution_->columns()) {
     if (!data || use.column < 0 || use.column >= data->columns()) {
       throw Error("ERR_SHAPE", "the program needs column " + std::to_string(use.column) + " of a data set");
     }
@@ -200,44 +170,20 @@ void Program::check(const std::vector<int32_t>& schedule, const RunSettings& set
   }
 }
 
-// One parallel region: the same stage of every call of a level.
-struct Program::Region {
-  std::vector<const Stage*> stages;
-  std::vector<int64_t> first;  // of each stage, in the region's numbering
-  float* const* scratch;
+size_t Program::offset_of(int64_t buffer, int64_t replica) const {
+  const Tensor& tensor = this->buffer(buffer);
+  const Memory& memory = *memory_[static_cast<size_t>(buffer)];
+  const auto* from = static_cast<const char*>(memory.data());
+  return static_cast<size_t>(static_cast<const char*>(tensor.data) - from) +
+         static_cast<size_t>(replica * tensor.stride) * bytes_of(tensor.type);
+}
 
-  static void task(void* context, int64_t index, int worker) {
-    const Region& region = *static_cast<const Region*>(context);
-    size_t s = region.first.size() - 1;
-    while (region.first[s] > index) s--;
-    Worker w{worker, region.scratch[worker]};
-    region.stages[s]->run(region.stages[s]->self, index - region.first[s], w);
-  }
-};
+void Program::read(int64_t buffer, int64_t replica, void* to, size_t bytes) const {
+  memory_[static_cast<size_t>(buffer)]->read(offset_of(buffer, replica), to, bytes);
+}
 
-void Program::execute(const std::vector<std::vector<const Step*>>& levels) {
-  Region region;
-  region.scratch = scratch_.data();
-  for (const auto& level : levels) {
-    int64_t rounds = 0;
-    for (const Step* step : level) {
-      if (!step->stages.empty()) rounds = std::max(rounds, step->stages.back().round + 1);
-    }
-    for (int64_t round = 0; round < rounds; round++) {
-      region.stages.clear();
-      region.first.clear();
-      int64_t tasks = 0;
-      for (const Step* step : level) {
-        for (const Stage& stage : step->stages) {
-          if (stage.round != round || stage.tasks == 0) continue;
-          region.stages.push_back(&stage);
-          region.first.push_back(tasks);
-          tasks += stage.tasks;
-        }
-      }
-      if (tasks) device_->pool().run(tasks, &Region::task, &region);
-    }
-  }
+void Program::write(int64_t buffer, int64_t replica, const void* from, size_t bytes) {
+  memory_[static_cast<size_t>(buffer)]->write(offset_of(buffer, replica), from, bytes);
 }
 
 int64_t Program::run(const std::vector<int32_t>& schedule, const RunSettings& settings, const Data* data,
@@ -246,31 +192,9 @@ int64_t Program::run(const std::vector<int32_t>& schedule, const RunSettings& se
   const Data::Use use(data);
   check(schedule, settings, data);
   std::lock_guard lock(device_->exclusive());
-  std::copy(settings.learning_rate.begin(), settings.learning_rate.end(), control_.learning_rate);
-  std::copy(settings.active.begin(), settings.active.end(), control_.active);
-  std::copy(settings.seed.begin(), settings.seed.end(), control_.seed);
-  control_.epoch = settings.epoch;
-  control_.bypass = settings.bypass;
-  control_.data = data;
-
-  std::vector<std::vector<const Step*>> levels;
-  for (const Step& step : steps_) {
-    if (step.call < from_call || step.call >= to_call) continue;
-    const size_t level = static_cast<size_t>(step.level);
-    if (levels.size() <= level) levels.resize(level + 1);
-    levels[level].push_back(&step);
-  }
-
-  const int64_t row = control_.lanes * kScheduleColumns;
-  const int64_t chunks = static_cast<int64_t>(schedule.size()) / row;
-  for (int64_t chunk = 0; chunk < chunks; chunk++) {
-    set_chunk(schedule.data() + chunk * row);
-    // Only between chunks: half a chunk would be half a step of the optimiser.
-    if (stop.load(std::memory_order_relaxed)) return chunk;
-    execute(levels);
-    chunk_done(chunk + 1);
-  }
-  return chunks;
+  from_call = std::max<int64_t>(from_call, 0);
+  to_call = std::min(to_call, calls());
+  return execution_->run({schedule, settings, data, stop, chunk_done, from_call, to_call});
 }
 
 }  // namespace circumplex

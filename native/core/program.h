@@ -35,23 +35,11 @@ struct ProgramDescription {
   std::vector<CallDescription> calls;
 };
 
-// What holds for a whole run, per replica.
-struct RunSettings {
-  std::vector<float> learning_rate;
-  std::vector<uint8_t> active;
-  std::vector<uint32_t> seed;
-  uint32_t epoch = 0;
-  bool bypass = false;
-};
-
 // A flat list of operator calls over buffers laid out in advance. Calls that do not touch each other's buffers form a
-// level and run together; there is no synchronisation but between the stages of a level.
+// level and run together.
 class Program {
  public:
   Program(std::shared_ptr<Device> device, ProgramDescription description);
-
-  // One chunk a row: for each lane sequence (-1: idle), first frame, valid frames, frames of the whole sequence.
-  static constexpr int64_t kScheduleColumns = 4;
 
   // Runs the schedule's chunks in order. `from_call`..`to_call` select calls (a forward or a backward part).
   // `chunk_done(n)` is called after each chunk; `stop` is looked at between chunks. Returns the chunks completed.
@@ -60,36 +48,25 @@ class Program {
               int64_t to_call);
 
   const Tensor& buffer(int64_t index) const { return buffers_.at(static_cast<size_t>(index)); }
+  // The first `bytes` of one replica's buffer.
+  void read(int64_t buffer, int64_t replica, void* to, size_t bytes) const;
+  void write(int64_t buffer, int64_t replica, const void* from, size_t bytes);
   int64_t buffers() const { return static_cast<int64_t>(buffers_.size()); }
   int64_t calls() const { return static_cast<int64_t>(kernels_.size()); }
   const std::vector<std::string>& kernels() const { return kernels_; }
   const std::shared_ptr<Device>& device() const { return device_; }
-  int64_t lanes() const { return control_.lanes; }
-  int64_t replicas() const { return control_.replicas; }
 
  private:
-  struct Step {
-    int64_t call, level;
-    std::vector<Stage> stages;
-  };
-  struct Region;
-
   void plan(const ProgramDescription& description);
-  void set_chunk(const int32_t* row);
-  void execute(const std::vector<std::vector<const Step*>>& levels);
   void check(const std::vector<int32_t>& schedule, const RunSettings& settings, const Data* data) const;
+  size_t offset_of(int64_t buffer, int64_t replica) const;
 
   std::shared_ptr<Device> device_;
-  std::vector<std::shared_ptr<Memory>> memory_;
+  int64_t replicas_, lanes_, chunk_;
+  std::vector<std::shared_ptr<Memory>> memory_;  // of each buffer
   std::vector<Tensor> buffers_;
-  Control control_{};
-  std::vector<int32_t> lane_state_;
-  RunSettings settings_;
-  std::unique_ptr<Plan> plan_;
-  std::vector<Step> steps_;
+  std::unique_ptr<Execution> execution_;
   std::vector<std::string> kernels_;
-  std::vector<float*> scratch_;
-  std::vector<std::unique_ptr<Memory>> scratch_memory_;
 };
 
 }  // namespace circumplex

@@ -2,6 +2,13 @@
 #include <cstddef>
 #include <cstdint>
 
+// A function that host and device code share.
+#if defined(__CUDACC__)
+#define CIRCUMPLEX_BOTH __host__ __device__
+#else
+#define CIRCUMPLEX_BOTH
+#endif
+
 namespace circumplex {
 
 enum class Type : uint8_t { f32, f64, i32, u8 };
@@ -16,15 +23,15 @@ struct Tensor {
   int64_t stride;    // elements between replicas; 0: shared
   int64_t replicas;  // 1 when shared
 
-  int64_t size() const {  // elements of one replica
+  CIRCUMPLEX_BOTH int64_t size() const {  // elements of one replica
     int64_t n = 1;
     for (int32_t i = 0; i < rank; i++) n *= dims[i];
     return n;
   }
-  float* f32(int64_t replica = 0) const { return static_cast<float*>(data) + replica * stride; }
-  double* f64(int64_t replica = 0) const { return static_cast<double*>(data) + replica * stride; }
-  int32_t* i32(int64_t replica = 0) const { return static_cast<int32_t*>(data) + replica * stride; }
-  uint8_t* u8(int64_t replica = 0) const { return static_cast<uint8_t*>(data) + replica * stride; }
+  CIRCUMPLEX_BOTH float* f32(int64_t replica = 0) const { return static_cast<float*>(data) + replica * stride; }
+  CIRCUMPLEX_BOTH double* f64(int64_t replica = 0) const { return static_cast<double*>(data) + replica * stride; }
+  CIRCUMPLEX_BOTH int32_t* i32(int64_t replica = 0) const { return static_cast<int32_t*>(data) + replica * stride; }
+  CIRCUMPLEX_BOTH uint8_t* u8(int64_t replica = 0) const { return static_cast<uint8_t*>(data) + replica * stride; }
 };
 
 }  // namespace circumplex

@@ -1,29 +1,17 @@
-// Adam (Kingma and Ba 2015) over a flat block of parameters, in the arithmetic of torch.optim.Adam:
-//   m += (1 - beta1) (g - m),   v = beta2 v + (1 - beta2) g^2,
-//   p -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon).
-// Each segment of the block (a tensor) counts its own steps t; one that stands still neither steps nor decays.
+#include "operators/adam.h"
 
 #include "cpu/rows.h"
 
 namespace circumplex::CIRCUMPLEX_ISA {
 namespace {
 
-struct Segment {
-  int64_t offset, size;  // size 0: frozen
-  bool bypassed;         // stands still while attention is bypassed
-};
-
 struct Run {  // a part of a segment, a task's work
   int64_t segment, offset, size;
 };
 
-struct Adam {
-  const Control* control;
-  Tensor gradient, gate, parameters, first, second, steps;
-  double beta1, beta2, epsilon;
-  Segment* segments;
-  Run* runs;
-  int64_t segment_count, run_count;
+struct Adam : AdamCall {
+  Run* runs = nullptr;
+  int64_t run_count = 0;
 };
 
 // base^n by squaring: the same bits on every processor, which libm's pow does not promise.
@@ -35,7 +23,7 @@ double power(double base, int64_t n) {
   return result;
 }
 
-bool stands_still(const Adam& a, int64_t replica, const Segment& segment) {
+bool stands_still(const Adam& a, int64_t replica, const AdamSegment& segment) {
   const Control& control = *a.control;
   return !segment.size || !control.active[replica] || a.gate.f64(replica)[1] == 0 ||
          (segment.bypassed && control.bypass);
@@ -79,30 +67,12 @@ void count(void* self, int64_t replica, Worker&) {
   }
 }
 
-void read_segments(Plan& plan, const Call& call, Adam& a) {
-  const int64_t size = a.parameters.dims[0];
-  a.segment_count = call.count("segments") / 3;
-  if (call.count("segments") % 3) call.refuse("segments is a list of offset, size, bypassed");
-  a.segments = static_cast<Segment*>(plan.allocate(a.segment_count * static_cast<int64_t>(sizeof(Segment))));
-  int64_t end = 0;
-  for (int64_t i = 0; i < a.segment_count; i++) {
-    Segment& s = a.segments[i];
-    s.offset = static_cast<int64_t>(call.element("segments", 3 * i));
-    s.size = static_cast<int64_t>(call.element("segments", 3 * i + 1));
-    s.bypassed = call.element("segments", 3 * i + 2) != 0;
-    if (s.offset < end || s.size < 0 || s.size > size - s.offset) {
-      call.refuse("segments must lie inside the parameters, in order and apart");
-    }
-    end = s.offset + s.size;
-    a.run_count += divide_up(s.size, kBlockValues);
-  }
-}
-
 void cut_segments(Plan& plan, Adam& a) {
-  a.runs = static_cast<Run*>(plan.allocate(a.run_count * static_cast<int64_t>(sizeof(Run))));
+  for (int64_t i = 0; i < a.segment_count; i++) a.run_count += divide_up(a.segments[i].size, kBlockValues);
+  a.runs = plan.list<Run>(a.run_count);
   Run* next = a.runs;
   for (int64_t i = 0; i < a.segment_count; i++) {
-    const Segment& s = a.segments[i];
+    const AdamSegment& s = a.segments[i];
     for (int64_t at = 0; at < s.size; at += kBlockValues) {
       *next++ = {i, s.offset + at, smaller(kBlockValues, s.size - at)};
     }
@@ -112,23 +82,8 @@ void cut_segments(Plan& plan, Adam& a) {
 }  // namespace
 
 void plan_adam(Plan& plan, const Call& call) {
-  Adam& a = *plan.make<Adam>();
-  a.control = &plan.control;
-  a.gradient = call.input(0, "gradient", Type::f32, 1);
-  a.gate = call.input(1, "gate", Type::f64, 1, 2);
-  const int64_t size = a.gradient.dims[0];
-  a.parameters = replicated(plan, call, call.output(0, "parameters", Type::f32, 1, size));
-  a.first = replicated(plan, call, call.output(1, "first", Type::f32, 1, size));
-  a.second = replicated(plan, call, call.output(2, "second", Type::f32, 1, size));
-  a.beta1 = call.number("beta1");
-  a.beta2 = call.number("beta2");
-  a.epsilon = call.number("epsilon");
-  if (!(a.beta1 >= 0 && a.beta1 < 1 && a.beta2 >= 0 && a.beta2 < 1 && a.epsilon >= 0)) {
-    call.refuse("beta1 and beta2 lie in [0, 1), epsilon is not negative");
-  }
-  read_segments(plan, call, a);
+  Adam& a = *plan.make<Adam>({read_adam(plan, call)});
   cut_segments(plan, a);
-  a.steps = replicated(plan, call, call.output(3, "steps", Type::i32, 1, a.segment_count));
   plan.stage(plan.control.replicas * a.run_count, step, &a);
   plan.stage(plan.control.replicas, count, &a);
   plan.kernel("one pass over a flat block");

@@ -17,10 +17,10 @@
 // recurrence the band sums dP(s) = sum_t a(t, s) g(t) and dK(s) = sum_t de(t, s) h_top(t-1), then dWa = dK' V and
 // dW_ih = dP' V.
 
-#include "core/plan.h"
 #include "cpu/cell.h"
 #include "cpu/dropout.h"
 #include "cpu/gemm.h"
+#include "cpu/plan.h"
 #include "cpu/weight_gradient.h"
 
 namespace circumplex::CIRCUMPLEX_ISA {
@@ -468,11 +468,11 @@ void plan_attentive_lstm(Plan& plan, const Call& call) {
       s->attention.replicas != control.replicas) {
     call.refuse("y, state and attention must have one copy a replica");
   }
-  s->rows = static_cast<int32_t*>(plan.allocate(4 * s->hp * 4));
-  s->columns = static_cast<int32_t*>(plan.allocate(4 * s->hidden * 4));
+  s->rows = plan.list<int32_t>(4 * s->hp);
+  s->columns = plan.list<int32_t>(4 * s->hidden);
   map_gates(s->rows, s->hidden, s->hp);
   map_rows(s->columns, s->hidden, s->hp);
-  s->layer = static_cast<Layer*>(plan.allocate(s->layers * static_cast<int64_t>(sizeof(Layer))));
+  s->layer = plan.list<Layer>(s->layers);
   const int64_t replicas = control.replicas, all = (s->frames + s->halo) * s->lanes;
   s->blocks = smaller(s->lanes, larger(divide_up(plan.threads, replicas), divide_up(s->lanes, kMostLanes)));
   s->p = plan.floats(replicas * all * 4 * s->hp);
@@ -520,8 +520,7 @@ void plan_attentive_lstm_backward(Plan& plan, const Call& call) {
   if (s->dv.data) plan.stage(replicas * divide_up(all, kRowBlock), multiply_window_backward, s);
 
   const int64_t count = 1 + 3 * s->layers;
-  WeightGradient* gradients =
-      static_cast<WeightGradient*>(plan.allocate(count * static_cast<int64_t>(sizeof(WeightGradient))));
+  WeightGradient* gradients = plan.list<WeightGradient>(count);
   WeightGradient& score = gradients[0];
   if (call.has_output(1) && s->score_kind == kDotProduct) {
     score = {s->hidden,   s->width,

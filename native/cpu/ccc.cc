@@ -1,26 +1,13 @@
-// Concordance (Lin 1989) as a loss: 1 - C, C = 2 cov / S, S = var_y + var_t + (mean_y - mean_t)^2, moments with 1/N
-// over the valid, labelled frames of the chunk, all lanes together (pooled) or lane by lane. The loss is the mean over
-// the terms (a target, of a lane or of all) that have two frames and a gold standard that moves.
-//   dC/dy_i = 2 / (N S) ((t_i - mean_t) - C (y_i - mean_t)).
+#include "operators/ccc.h"
 
 #include "cpu/rows.h"
 
 namespace circumplex::CIRCUMPLEX_ISA {
 namespace {
 
-// A row of `statistics`.
-enum : int64_t { kCount, kMeanY, kMeanT, kVarY, kVarT, kCov, kCcc, kUsed, kStatistics };
-
-struct Ccc {
-  Rows rows;
-  Tensor y, target, sums, totals, statistics, dy;
-  bool lanes;  // a term for each lane, not one for all
-  double weight;
-};
-
 // Calls visit(y, t) for every labelled value of a term, frames in order.
 template <class Visit>
-void each_value(const Ccc& c, int64_t replica, int64_t group, int64_t output, Visit visit) {
+void each_value(const CccCall& c, int64_t replica, int64_t group, int64_t output, Visit visit) {
   const Control& control = *c.rows.control;
   const float* y = c.y.f32(replica);
   const float* target = c.target.f32(replica);
@@ -35,8 +22,8 @@ void each_value(const Ccc& c, int64_t replica, int64_t group, int64_t output, Vi
 }
 
 void measure_term(void* self, int64_t task, Worker&) {
-  const Ccc& c = *static_cast<const Ccc*>(self);
-  const int64_t terms = c.statistics.dims[0], replica = task / terms, term = task % terms;
+  const CccCall& c = *static_cast<const CccCall*>(self);
+  const int64_t replica = task / c.terms, term = task % c.terms;
   if (stopped(*c.rows.control, c.statistics.replicas, replica)) return;
   const int64_t group = term / c.y.dims[2], output = term % c.y.dims[2];
   double n = 0, sum_y = 0, sum_t = 0, least = __builtin_inf(), largest = -__builtin_inf();
@@ -68,10 +55,10 @@ void measure_term(void* self, int64_t task, Worker&) {
 }
 
 void add_terms(void* self, int64_t replica, Worker&) {
-  const Ccc& c = *static_cast<const Ccc*>(self);
+  const CccCall& c = *static_cast<const CccCall*>(self);
   if (stopped(*c.rows.control, c.statistics.replicas, replica)) return;
   double loss = 0, used = 0, left_out = 0;
-  for (int64_t term = 0; term < c.statistics.dims[0]; term++) {
+  for (int64_t term = 0; term < c.terms; term++) {
     const double* s = c.statistics.f64(replica) + term * kStatistics;
     if (s[kUsed] != 0) {
       loss += 1 - s[kCcc];
@@ -90,7 +77,7 @@ void add_terms(void* self, int64_t replica, Worker&) {
 }
 
 void differentiate(void* self, int64_t task, Worker&) {
-  const Ccc& c = *static_cast<const Ccc*>(self);
+  const CccCall& c = *static_cast<const CccCall*>(self);
   const Control& control = *c.rows.control;
   const Block block = block_of(c.rows, task);
   const int64_t width = c.rows.width;
@@ -114,49 +101,18 @@ void differentiate(void* self, int64_t task, Worker&) {
   }
 }
 
-Ccc& inputs_of(Plan& plan, const Call& call) {
-  const Control& control = plan.control;
-  Ccc& c = *plan.make<Ccc>();
-  c.y = call.input(0, "y", Type::f32, 3, control.chunk, control.lanes);
-  c.target = call.input(1, "target", Type::f32, 3, control.chunk, control.lanes, c.y.dims[2]);
-  const int64_t scope = call.integer("scope", 0);
-  if (scope != 0 && scope != 1) call.refuse("scope is 0 (pooled) or 1 (lane)");
-  c.lanes = scope == 1;
-  return c;
-}
-
-int64_t terms_of(const Plan& plan, const Ccc& c) { return (c.lanes ? plan.control.lanes : 1) * c.y.dims[2]; }
-
 }  // namespace
 
 void plan_ccc(Plan& plan, const Call& call) {
-  Ccc& c = inputs_of(plan, call);
-  c.sums = call.output(0, "sums", Type::f64, 1, 2);
-  c.totals = call.output(1, "totals", Type::f64, 1, 3);
-  c.statistics = call.output(2, "statistics", Type::f64, 2, terms_of(plan, c), kStatistics);
-  if (c.totals.replicas != c.sums.replicas || c.statistics.replicas != c.sums.replicas) {
-    call.refuse("sums, totals and statistics are shared by all replicas or none is");
-  }
-  source(call, c.sums, c.y);
-  source(call, c.sums, c.target);
-  c.rows = rows_of(plan, call, c.y);
-  plan.stage(c.sums.replicas * terms_of(plan, c), measure_term, &c);
+  CccCall& c = *plan.make(read_ccc(plan, call));
+  plan.stage(c.sums.replicas * c.terms, measure_term, &c);
   plan.stage(c.sums.replicas, add_terms, &c);
   plan.kernel("float64, two passes, in order");
 }
 
 void plan_ccc_backward(Plan& plan, const Call& call) {
-  Ccc& c = inputs_of(plan, call);
-  c.sums = call.input(2, "sums", Type::f64, 1, 2);
-  c.statistics = call.input(3, "statistics", Type::f64, 2, terms_of(plan, c), kStatistics);
-  c.weight = call.number("weight", 1);
-  c.dy = call.output(0, "dy", Type::f32, 3, plan.control.chunk, plan.control.lanes, c.y.dims[2]);
-  source(call, c.dy, c.y);
-  source(call, c.dy, c.target);
-  source(call, c.dy, c.sums);
-  source(call, c.dy, c.statistics);
-  c.rows = rows_of(plan, call, c.dy);
-  plan.stage(c.rows.tasks(), differentiate, &c);
+  CccCall& c = *plan.make(read_ccc_backward(plan, call));
+  plan.stage(tasks_of(c.rows), differentiate, &c);
   plan.kernel("float64");
 }
 

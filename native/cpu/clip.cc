@@ -1,6 +1,6 @@
-// Clips the gradient to a global norm, as torch.nn.utils.clip_grad_norm_:
-//   where ||g|| > norm, g *= norm / (||g|| + 1e-6).
 // Squares are summed in float64, by slabs of 4096 values of 16 strided chains each, slabs in order.
+
+#include "operators/clip.h"
 
 #include "cpu/rows.h"
 
@@ -9,12 +9,9 @@ namespace {
 
 constexpr int kChains = 16;
 
-struct Clip {
-  const Control* control;
-  Tensor gradient, norm;
-  double limit;
-  int64_t slabs;
-  double* partial;  // [replica, slab]
+struct Clip : ClipCall {
+  int64_t slabs = 0;
+  double* partial = nullptr;  // [replica, slab]
 };
 
 void square(void* self, int64_t task, Worker&) {
@@ -58,21 +55,13 @@ void scale(void* self, int64_t task, Worker&) {
 }  // namespace
 
 void plan_clip(Plan& plan, const Call& call) {
-  Clip& c = *plan.make<Clip>();
-  c.control = &plan.control;
-  c.gradient = replicated(plan, call, call.output(0, "gradient", Type::f32, 1));
-  c.norm = replicated(plan, call, call.output(1, "norm", Type::f64, 1, 1));
-  if (call.input(0, "gradient", Type::f32, 1, c.gradient.dims[0]).data != c.gradient.data) {
-    call.refuse("the gradient is clipped in place: input and output are one buffer");
-  }
-  c.limit = call.number("norm");
-  if (!(c.limit > 0)) call.refuse("norm must be positive");
+  Clip& c = *plan.make<Clip>({read_clip(plan, call)});
   c.slabs = divide_up(c.gradient.dims[0], kBlockValues);
   const int64_t sums = plan.control.replicas * c.slabs;
   c.partial = static_cast<double*>(plan.allocate(sums * static_cast<int64_t>(sizeof(double))));
-  plan.stage(plan.control.replicas * c.slabs, square, &c);
+  plan.stage(sums, square, &c);
   plan.stage(plan.control.replicas, total, &c);
-  plan.stage(plan.control.replicas * c.slabs, scale, &c);
+  plan.stage(sums, scale, &c);
   plan.kernel("float64 norm, slabs of 4096 values");
 }
 

@@ -8,17 +8,17 @@ namespace circumplex {
 
 // One table per instruction set, from operators.cc.
 namespace scalar {
-extern const Operator operators[];
+extern const Operator<cpu::Plan> operators[];
 }
 #if defined(__x86_64__)
 namespace avx2 {
-extern const Operator operators[];
+extern const Operator<cpu::Plan> operators[];
 }
 namespace avx512 {
-extern const Operator operators[];
+extern const Operator<cpu::Plan> operators[];
 }
 namespace wide {  // AVX-512's shapes in AVX2's vectors: linked into the tests alone
-extern const Operator operators[] __attribute__((weak));
+extern const Operator<cpu::Plan> operators[] __attribute__((weak));
 }
 #endif
 
@@ -48,7 +48,7 @@ const std::vector<InstructionSet>& instruction_sets() {
       {"scalar", scalar::operators, always},
     };
 #if defined(__x86_64__)
-    const Operator* volatile tested = wide::operators;
+    const Operator<Plan>* volatile tested = wide::operators;
     if (tested) list.push_back({"wide", tested, has_avx2});
 #endif
     return list;

@@ -2,14 +2,14 @@
 #include <string>
 #include <vector>
 
-#include "core/plan.h"
+#include "cpu/plan.h"
 
 namespace circumplex::cpu {
 
 // The operators of one instruction set; `operators` ends with a null name.
 struct InstructionSet {
   const char* name;
-  const Operator* operators;
+  const Operator<Plan>* operators;
   bool (*available)();
 };
 

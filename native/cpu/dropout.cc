@@ -44,16 +44,8 @@ void philox(uint32_t (&out)[4][kCounters], Key key, uint32_t frame, uint32_t fir
   }
 }
 
-struct Dropout {
-  Rows rows;
-  Tensor from, to;
-  Dropping dropping;
-  int64_t left;  // halo
-};
-
-// y = x * scale, and, as the mask is the same, dx = dy * scale.
 void drop(void* self, int64_t task, Worker& worker) {
-  const Dropout& d = *static_cast<const Dropout*>(self);
+  const DropoutCall& d = *static_cast<const DropoutCall*>(self);
   const Control& control = *d.rows.control;
   const Block block = block_of(d.rows, task);
   const int64_t units = d.rows.width;
@@ -64,17 +56,9 @@ void drop(void* self, int64_t task, Worker& worker) {
   }
 }
 
-void plan_drop(Plan& plan, const Call& call, const char* input, const char* output) {
-  Dropout& d = *plan.make<Dropout>();
-  d.from = call.input(0, input, Type::f32, 3, -1, plan.control.lanes);
-  d.to = call.output(0, output, Type::f32, 3, d.from.dims[0], plan.control.lanes, d.from.dims[2]);
-  replicated(plan, call, d.to);
-  d.dropping = {call.number("p"), static_cast<uint32_t>(call.integer("site"))};
-  if (!(d.dropping.p >= 0 && d.dropping.p <= 1)) call.refuse("p must lie in [0, 1]");
-  d.left = call.integer("left", 0);
-  d.rows = rows_of(plan, call, d.to);
-  plan.scratch(d.rows.width * static_cast<int64_t>(sizeof(float)));
-  plan.stage(d.rows.tasks(), drop, &d);
+void plan_drop(Plan& plan, const DropoutCall& call) {
+  plan.scratch(call.rows.width * static_cast<int64_t>(sizeof(float)));
+  plan.stage(tasks_of(call.rows), drop, plan.make(call));
   plan.kernel("philox 4x32-10");
 }
 
@@ -104,7 +88,7 @@ void dropout_frame(float* scale, int64_t units, Dropping dropping, const Control
   }
 }
 
-void plan_dropout(Plan& plan, const Call& call) { plan_drop(plan, call, "x", "y"); }
-void plan_dropout_backward(Plan& plan, const Call& call) { plan_drop(plan, call, "dy", "dx"); }
+void plan_dropout(Plan& plan, const Call& call) { plan_drop(plan, read_dropout(plan, call)); }
+void plan_dropout_backward(Plan& plan, const Call& call) { plan_drop(plan, read_dropout_backward(plan, call)); }
 
 }  // namespace circumplex::CIRCUMPLEX_ISA

@@ -1,34 +1,20 @@
-// Fusion by attention over streams, per output dimension m (Lucas, Ghaleb and Asteriadis):
-//   score_mi = sum_k context_k weight_mki + bias_mi,  a_m = softmax over the streams valid at the frame,
-//   z_m = sum_i a_mi y_i[m].
-// All streams missing: uniform. Gradients, with s_m = sum_i a_mi dz_m y_i[m]:
-//   dscore_mi = a_mi (dz_m y_i[m] - s_m),  dy_i[m] = a_mi dz_m,  dcontext = dscore W',  dweight = context' dscore.
+#include "operators/fusion.h"
 
 #include "cpu/cell.h"
 #include "cpu/exp.h"
 #include "cpu/gemm.h"
-#include "cpu/streams.h"
+#include "cpu/rows.h"
 #include "cpu/weight_gradient.h"
 
 namespace circumplex::CIRCUMPLEX_ISA {
 namespace {
 
-struct Fusion {
-  Rows rows;
-  int64_t features, streams, outputs;  // C, n, M
-  int64_t scores;                      // M n, score (m, i) at m n + i
-  Tensor context, weight, bias;        // data = null: left out
-  Tensor z, attention;
-  Tensor* y;
-  Tensor* valid;
-  float* panels;  // [C, M n] forward, [M n, C] backward, a copy for each of the weight's
-  int64_t panels_size;
-  // Backward.
-  Tensor dz, dcontext, dweight, dbias;
-  Tensor* dy;
-  Tensor dscore;      // [T B, M n]
-  Tensor transposed;  // [M n, C], of the shape that the product over frames gives
-  WeightGradient gradients[2];
+struct Fusion : DimensionFusionCall {
+  float* panels = nullptr;  // [C, M n] forward, [M n, C] backward, a copy for each of the weight's
+  int64_t panels_size = 0;
+  Tensor dscore = {};      // [T B, M n]
+  Tensor transposed = {};  // [M n, C], of the shape that the product over frames gives
+  WeightGradient gradients[2] = {};
 };
 
 bool present(const Fusion& f, int64_t replica, int64_t row, int64_t stream) {
@@ -191,78 +177,32 @@ Tensor matrix(Plan& plan, int64_t rows, int64_t columns) {
   return tensor;
 }
 
-int64_t streams_of(const Call& call) {
-  const int64_t streams = call.integer("streams");
-  if (streams < 1 || streams > call.inputs()) call.refuse("streams is not the number of inputs y");
-  return streams;
-}
-
-Fusion& sizes_of(Plan& plan, const Call& call, const Tensor& z) {
-  Fusion& f = *plan.make<Fusion>();
-  f.streams = streams_of(call);
-  f.outputs = z.dims[2];
-  f.scores = f.outputs * f.streams;
-  f.rows = rows_of(plan, call, z);
-  return f;
-}
-
-void read_context(Plan& plan, const Call& call, Fusion& f, const Tensor& result) {
-  const Control& control = plan.control;
-  if (call.has_input(0) != call.has_input(1)) call.refuse("context and weight come together");
-  if (!call.has_input(0)) return;
-  f.context = source(call, result, call.input(0, "context", Type::f32, 3, control.chunk, control.lanes));
-  f.features = f.context.dims[2];
-  f.weight = source(call, result, call.input(1, "weight", Type::f32, 3, f.outputs, f.features, f.streams));
-}
-
-void check_attention(const Call& call, const Fusion& f, const Tensor& attention, const Tensor& z) {
-  if (attention.dims[2] != f.outputs || attention.dims[3] != f.streams) {
-    call.refuse("attention is not [frames, lanes, outputs, streams]");
-  }
-  if (attention.replicas != z.replicas) call.refuse("attention is shared by all replicas where z is");
-}
-
 }  // namespace
 
 void plan_dimension_fusion(Plan& plan, const Call& call) {
-  const Control& control = plan.control;
-  const Tensor& z = call.output(0, "z", Type::f32, 3, control.chunk, control.lanes);
-  Fusion& f = sizes_of(plan, call, z);
-  f.z = z;
-  f.attention = call.output(1, "attention", Type::f32, 4, control.chunk, control.lanes, f.outputs);
-  check_attention(call, f, f.attention, z);
-  read_context(plan, call, f, z);
-  if (call.has_input(2)) f.bias = source(call, z, call.input(2, "bias", Type::f32, 2, f.outputs, f.streams));
-  f.y = read_streams(plan, call, 3, f.streams, f.outputs, z);
-  f.valid = read_masks(plan, call, 3 + f.streams, f.streams, z);
+  Fusion& f = *plan.make<Fusion>({read_dimension_fusion(plan, call)});
   if (f.context.data) {
     f.panels_size = packed_size(f.features, f.scores);
     f.panels = plan.floats(f.weight.replicas * f.panels_size);
     plan.stage(f.weight.replicas, pack_scores, &f);
   }
-  plan.stage(f.rows.tasks(), fuse, &f);
+  plan.stage(tasks_of(f.rows), fuse, &f);
   plan.kernel(f.context.data ? "packed gemm, softmax" : "softmax");
 }
 
 void plan_dimension_fusion_backward(Plan& plan, const Call& call) {
   const Control& control = plan.control;
-  const int64_t n = streams_of(call);
-  const Tensor& dz = call.input(3 + n, "dz", Type::f32, 3, control.chunk, control.lanes);
-  Fusion& f = sizes_of(plan, call, dz);
-  f.dz = dz;
-  f.attention = call.input(2 + n, "attention", Type::f32, 4, control.chunk, control.lanes, f.outputs);
-  check_attention(call, f, f.attention, dz);
-  read_context(plan, call, f, dz);
-  f.y = read_streams(plan, call, 2, n, f.outputs, dz);
-  f.valid = read_masks(plan, call, 4 + n, n, dz);
-  f.dy = read_gradients(plan, call, 3, n, f.outputs, dz.replicas);
-
-  const bool wanted = call.has_output(0) || call.has_output(1) || call.has_output(2);
-  if (wanted) {
-    replicated(plan, call, dz);
+  Fusion& f = *plan.make<Fusion>({read_dimension_fusion_backward(plan, call)});
+  if (f.dcontext.data || f.dweight.data || f.dbias.data) {
     f.dscore = matrix(plan, control.chunk * control.lanes, f.scores);
   }
-  if ((call.has_output(0) || call.has_output(1)) && !f.context.data) call.refuse("context and weight are missing");
+  plan.stage(tasks_of(f.rows), differentiate, &f);
+  if (f.dcontext.data) {
+    f.panels_size = packed_size(f.scores, f.features);
+    f.panels = plan.floats(f.weight.replicas * f.panels_size);
+    plan.beside(f.weight.replicas, pack_context, &f);
+    plan.stage(tasks_of(f.rows), multiply_context, &f);
+  }
   for (WeightGradient& g : f.gradients) {
     g.m = f.scores;
     g.n = 1;
@@ -270,17 +210,7 @@ void plan_dimension_fusion_backward(Plan& plan, const Call& call) {
     g.a_stride = f.dscore.stride;
     g.lda = f.scores;
   }
-  plan.stage(f.rows.tasks(), differentiate, &f);
-  if (call.has_output(0)) {
-    f.dcontext = call.output(0, "dcontext", Type::f32, 3, control.chunk, control.lanes, f.features);
-    replicated(plan, call, f.dcontext);
-    f.panels_size = packed_size(f.scores, f.features);
-    f.panels = plan.floats(f.weight.replicas * f.panels_size);
-    plan.beside(f.weight.replicas, pack_context, &f);
-    plan.stage(f.rows.tasks(), multiply_context, &f);
-  }
-  if (call.has_output(1)) {
-    f.dweight = replicated(plan, call, call.output(1, "dweight", Type::f32, 3, f.outputs, f.features, f.streams));
+  if (f.dweight.data) {
     f.transposed = matrix(plan, f.scores, f.features);
     WeightGradient& g = f.gradients[0];
     g.n = f.features;
@@ -289,10 +219,7 @@ void plan_dimension_fusion_backward(Plan& plan, const Call& call) {
     g.ldb = f.features;
     g.out = f.transposed;
   }
-  if (call.has_output(2)) {
-    f.dbias = replicated(plan, call, call.output(2, "dbias", Type::f32, 2, f.outputs, f.streams));
-    f.gradients[1].out = f.dbias;
-  }
+  f.gradients[1].out = f.dbias;
   plan_weight_gradients(plan, call, f.gradients, 2, control.chunk);
   if (f.dweight.data) plan.stage(control.replicas * f.outputs, transpose, &f);
   plan.kernel("packed gemm; slabs of 2048 rows");

@@ -1,5 +1,4 @@
-// y = x W' + b, per frame; weight [output, feature] and bias [output] as in PyTorch's nn.Linear.
-// Gradients: dx = dy W, dW = dy' x, db = the column sums of dy, over all frames of the chunk.
+#include "operators/linear.h"
 
 #include "cpu/cell.h"
 #include "cpu/gemm.h"
@@ -50,74 +49,57 @@ void plan_pack(Plan& plan, Product& p) {
 }  // namespace
 
 void plan_linear(Plan& plan, const Call& call) {
-  const Control& control = plan.control;
+  const LinearCall l = read_linear(plan, call);
   Product& p = *plan.make<Product>();
-  p.a = call.input(0, "x", Type::f32, 3, -1, control.lanes);
-  p.weight = call.input(1, "weight", Type::f32, 2, -1, p.a.dims[2]);
-  p.k = p.a.dims[2];
-  p.n = p.weight.dims[0];
-  if (call.has_input(2)) p.bias = call.input(2, "bias", Type::f32, 1, p.n);
-  p.c = call.output(0, "y", Type::f32, 3, p.a.dims[0], control.lanes, p.n);
-  source(call, p.c, p.a);
-  source(call, p.c, p.weight);
-  source(call, p.c, p.bias);
+  p.rows = l.rows;
+  p.a = l.x;
+  p.weight = l.weight;
+  p.bias = l.bias;
+  p.c = l.y;
+  p.k = l.features;
+  p.n = l.outputs;
   p.transposed = true;
-  p.rows = rows_of(plan, call, p.c);
   plan_pack(plan, p);
-  plan.stage(p.rows.tasks(), multiply, &p);
+  plan.stage(tasks_of(p.rows), multiply, &p);
   plan.kernel("packed gemm");
 }
 
 void plan_linear_backward(Plan& plan, const Call& call) {
-  const Control& control = plan.control;
-  const Tensor& x = call.input(0, "x", Type::f32, 3, -1, control.lanes);
-  const Tensor& weight = call.input(1, "weight", Type::f32, 2, -1, x.dims[2]);
-  const int64_t features = x.dims[2], outputs = weight.dims[0];
-  const Tensor& dy = call.input(2, "dy", Type::f32, 3, x.dims[0], control.lanes, outputs);
-  rows_of(plan, call, dy);
-
+  const LinearCall l = read_linear_backward(plan, call);
   Product* p = nullptr;
-  if (call.has_output(0)) {
+  if (l.dx.data) {
     p = plan.make<Product>();
-    p->a = dy;
-    p->weight = weight;
-    p->k = outputs;
-    p->n = features;
-    p->c = call.output(0, "dx", Type::f32, 3, x.dims[0], control.lanes, features);
-    source(call, p->c, dy);
-    source(call, p->c, weight);
-    p->rows = rows_of(plan, call, p->c);
+    p->rows = l.rows;
+    p->a = l.dy;
+    p->weight = l.weight;
+    p->c = l.dx;
+    p->k = l.outputs;
+    p->n = l.features;
     plan_pack(plan, *p);
   }
 
-  struct Gradients {
-    WeightGradient of[2];
-  };
-  WeightGradient* gradients = plan.make<Gradients>()->of;
+  WeightGradient* gradients = plan.list<WeightGradient>(2);
   for (int i = 0; i < 2; i++) {
     WeightGradient& g = gradients[i];
-    g.m = outputs;
+    g.m = l.outputs;
     g.n = 1;
-    g.a = dy.f32();
-    g.a_stride = dy.stride;
-    g.lda = outputs;
-    g.halo = dy.dims[0] - control.chunk;
+    g.a = l.dy.f32();
+    g.a_stride = l.dy.stride;
+    g.lda = l.outputs;
+    g.halo = l.dy.dims[0] - plan.control.chunk;
   }
-  if (call.has_output(1)) {
-    WeightGradient& g = gradients[0];
-    g.n = features;
-    g.b = x.f32();
-    g.b_stride = x.stride;
-    g.ldb = features;
-    g.out = replicated(plan, call, call.output(1, "dweight", Type::f32, 2, outputs, features));
-  }
-  if (call.has_output(2)) gradients[1].out = replicated(plan, call, call.output(2, "dbias", Type::f32, 1, outputs));
-  plan_weight_gradients(plan, call, gradients, 2, control.chunk);
+  gradients[0].n = l.features;
+  gradients[0].b = l.x.f32();
+  gradients[0].b_stride = l.x.stride;
+  gradients[0].ldb = l.features;
+  gradients[0].out = l.dweight;
+  gradients[1].out = l.dbias;
+  plan_weight_gradients(plan, call, gradients, 2, plan.control.chunk);
 
-  if (p && (gradients[0].out.data || gradients[1].out.data)) {
-    plan.beside(p->rows.tasks(), multiply, p);
+  if (p && (l.dweight.data || l.dbias.data)) {
+    plan.beside(tasks_of(p->rows), multiply, p);
   } else if (p) {
-    plan.stage(p->rows.tasks(), multiply, p);
+    plan.stage(tasks_of(p->rows), multiply, p);
   }
   plan.kernel("packed gemm; slabs of 2048 rows");
 }

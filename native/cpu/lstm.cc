@@ -15,10 +15,10 @@
 // A lane's chunk is its `length` first frames. Its forward state starts from `state`, or from zero where the lane's
 // sequence starts; its backward direction starts from zero at the chunk's end. y is 0 beyond a lane's length.
 
-#include "core/plan.h"
 #include "cpu/cell.h"
 #include "cpu/dropout.h"
 #include "cpu/gemm.h"
+#include "cpu/plan.h"
 #include "cpu/weight_gradient.h"
 
 namespace circumplex::CIRCUMPLEX_ISA {
@@ -344,13 +344,12 @@ void plan_lstm(Plan& plan, const Call& call) {
   if (s->y.replicas != control.replicas || s->state.replicas != control.replicas) {
     call.refuse("y and state must have one copy a replica");
   }
-  s->rows = static_cast<int32_t*>(plan.allocate(4 * s->hp * 4));
-  s->columns = static_cast<int32_t*>(plan.allocate(4 * s->hidden * 4));
+  s->rows = plan.list<int32_t>(4 * s->hp);
+  s->columns = plan.list<int32_t>(4 * s->hidden);
   map_gates(s->rows, s->hidden, s->hp);
   map_rows(s->columns, s->hidden, s->hp);
-  s->layer = static_cast<Layer*>(plan.allocate(s->layers * static_cast<int64_t>(sizeof(Layer))));
-  s->direction =
-      static_cast<Direction*>(plan.allocate(s->layers * s->directions * static_cast<int64_t>(sizeof(Direction))));
+  s->layer = plan.list<Layer>(s->layers);
+  s->direction = plan.list<Direction>(s->layers * s->directions);
   s->blocks = lane_blocks(s->lanes, control.replicas * s->directions, plan.threads);
   plan_layers(plan, call, s);
 
@@ -379,11 +378,10 @@ void plan_lstm_backward(Plan& plan, const Call& call) {
   b->dy = call.input(1, "dy", Type::f32, 3, s->frames, s->lanes, s->width);
   if (call.has_output(0)) b->dx = call.output(0, "dx", Type::f32, 3, s->frames, s->lanes, s->x.dims[2]);
   if (b->dx.data && b->dx.replicas != plan.control.replicas) call.refuse("dx must have one copy a replica");
-  b->layer = static_cast<LayerBackward*>(plan.allocate(s->layers * static_cast<int64_t>(sizeof(LayerBackward))));
+  b->layer = plan.list<LayerBackward>(s->layers);
   const int64_t replicas = plan.control.replicas, rows = s->frames * s->lanes, k = 4 * s->hp;
   const int64_t directions = s->layers * s->directions;
-  WeightGradient* gradients =
-      static_cast<WeightGradient*>(plan.allocate(3 * directions * static_cast<int64_t>(sizeof(WeightGradient))));
+  WeightGradient* gradients = plan.list<WeightGradient>(3 * directions);
 
   for (int64_t l = s->layers - 1; l >= 0; l--) {
     LayerBackward& layer = b->layer[l];

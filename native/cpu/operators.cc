@@ -1,17 +1,7 @@
 // The operators of one instruction set, each named as in lib/ops and in native/cuda.
 
-#include "core/plan.h"
-
-// A name and its plan function.
-// clang-format off
-#define CIRCUMPLEX_OPERATORS(OP) \
-  OP(gather) OP(scatter) OP(any_valid) OP(concat) OP(concat_backward) OP(linear) OP(linear_backward) OP(dropout) \
-  OP(dropout_backward) OP(lstm) OP(lstm_backward) OP(attentive_lstm) OP(attentive_lstm_backward) \
-  OP(dimension_fusion) OP(dimension_fusion_backward) OP(stream_mix) OP(stream_mix_backward) OP(mse) \
-  OP(mse_backward) OP(ccc) OP(ccc_backward) OP(adam) OP(clip) OP(fill) OP(accumulate) OP(add) OP(add_backward) \
-  OP(mul) OP(mul_backward) OP(exp) OP(exp_backward) OP(tanh) OP(tanh_backward) OP(sigmoid) OP(sigmoid_backward) \
-  OP(softmax) OP(softmax_backward) OP(sum) OP(sum_backward) OP(mean) OP(mean_backward)
-// clang-format on
+#include "cpu/plan.h"
+#include "operators/list.h"
 
 namespace circumplex::CIRCUMPLEX_ISA {
 
@@ -19,8 +9,8 @@ namespace circumplex::CIRCUMPLEX_ISA {
 CIRCUMPLEX_OPERATORS(DECLARE)
 #undef DECLARE
 
-extern const Operator operators[];
-const Operator operators[] = {
+extern const Operator<Plan> operators[];
+const Operator<Plan> operators[] = {
 #define ENTRY(name) {#name, plan_##name},
     CIRCUMPLEX_OPERATORS(ENTRY)
 #undef ENTRY

@@ -1,5 +1,6 @@
-// y_i = exp(x_i - max x) / sum_j exp(x_j - max x) over the last axis;  dx_i = y_i (dy_i - sum_j y_j dy_j).
 // Sums go by 16 strided chains and a fixed tree: the same bits whatever the vector's width.
+
+#include "operators/softmax.h"
 
 #include "cpu/exp.h"
 #include "cpu/rows.h"
@@ -8,11 +9,6 @@ namespace circumplex::CIRCUMPLEX_ISA {
 namespace {
 
 constexpr int kChains = 16 / W;
-
-struct Softmax {
-  Rows rows;
-  Tensor x, y, dy, dx;
-};
 
 float sum_of(const float* x, int64_t n) {
   V sum[kChains];
@@ -41,7 +37,7 @@ void softmax_row(const float* x, int64_t n, float* y) {
 }
 
 void softmax(void* self, int64_t task, Worker&) {
-  const Softmax& s = *static_cast<const Softmax*>(self);
+  const SoftmaxCall& s = *static_cast<const SoftmaxCall*>(self);
   const Block block = block_of(s.rows, task);
   const int64_t n = s.rows.width;
   for (int64_t row = block.first; row < block.last; row++) {
@@ -50,7 +46,7 @@ void softmax(void* self, int64_t task, Worker&) {
 }
 
 void softmax_backward(void* self, int64_t task, Worker&) {
-  const Softmax& s = *static_cast<const Softmax*>(self);
+  const SoftmaxCall& s = *static_cast<const SoftmaxCall*>(self);
   const Block block = block_of(s.rows, task);
   const int64_t n = s.rows.width;
   for (int64_t row = block.first; row < block.last; row++) {
@@ -65,26 +61,14 @@ void softmax_backward(void* self, int64_t task, Worker&) {
 }  // namespace
 
 void plan_softmax(Plan& plan, const Call& call) {
-  Softmax& s = *plan.make<Softmax>();
-  s.x = call.input(0, "x", Type::f32, -1);
-  s.y = call.output(0, "y", Type::f32, -1);
-  if (!same_shape(s.x, s.y)) call.refuse("y and x differ in shape");
-  source(call, s.y, s.x);
-  s.rows = rows_of(plan, call, s.y);
-  plan.stage(s.rows.tasks(), softmax, &s);
+  SoftmaxCall& s = *plan.make(read_softmax(plan, call));
+  plan.stage(tasks_of(s.rows), softmax, &s);
   plan.kernel("vectors");
 }
 
 void plan_softmax_backward(Plan& plan, const Call& call) {
-  Softmax& s = *plan.make<Softmax>();
-  s.y = call.input(0, "y", Type::f32, -1);
-  s.dy = call.input(1, "dy", Type::f32, -1);
-  s.dx = call.output(0, "dx", Type::f32, -1);
-  if (!same_shape(s.y, s.dx) || !same_shape(s.dy, s.dx)) call.refuse("y, dy and dx differ in shape");
-  source(call, s.dx, s.y);
-  source(call, s.dx, s.dy);
-  s.rows = rows_of(plan, call, s.dx);
-  plan.stage(s.rows.tasks(), softmax_backward, &s);
+  SoftmaxCall& s = *plan.make(read_softmax_backward(plan, call));
+  plan.stage(tasks_of(s.rows), softmax_backward, &s);
   plan.kernel("vectors");
 }
 

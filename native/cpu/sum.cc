@@ -1,15 +1,12 @@
-// sum and mean of an activation over the valid frames of all lanes and all features, in float64 and in order.
-// Their gradients: dx = dy, dx = dy / count; 0 in padding.
+#include "operators/sum.h"
 
 #include "cpu/rows.h"
 
 namespace circumplex::CIRCUMPLEX_ISA {
 namespace {
 
-struct Sum {
-  Rows rows;
-  Tensor x, y, dy, dx;
-  bool mean;
+struct Sum : SumCall {
+  bool mean = false;
 };
 
 double valid_values(const Sum& s) {
@@ -48,25 +45,14 @@ void spread(void* self, int64_t task, Worker&) {
 }
 
 void plan_forward(Plan& plan, const Call& call, bool mean) {
-  Sum& s = *plan.make<Sum>();
-  s.mean = mean;
-  s.x = call.input(0, "x", Type::f32, 3, plan.control.chunk, plan.control.lanes);
-  s.y = call.output(0, "y", Type::f32, 1, 1);
-  source(call, s.y, s.x);
-  s.rows = rows_of(plan, call, s.x);
-  s.rows.copies = s.y.replicas;
+  Sum& s = *plan.make<Sum>({read_sum(plan, call), mean});
   plan.stage(s.rows.copies, sum, &s);
   plan.kernel("float64, in order");
 }
 
 void plan_backward(Plan& plan, const Call& call, bool mean) {
-  Sum& s = *plan.make<Sum>();
-  s.mean = mean;
-  s.dy = call.input(0, "dy", Type::f32, 1, 1);
-  s.dx = call.output(0, "dx", Type::f32, 3, plan.control.chunk, plan.control.lanes);
-  source(call, s.dx, s.dy);
-  s.rows = rows_of(plan, call, s.dx);
-  plan.stage(s.rows.tasks(), spread, &s);
+  Sum& s = *plan.make<Sum>({read_sum_backward(plan, call), mean});
+  plan.stage(tasks_of(s.rows), spread, &s);
   plan.kernel("vectors");
 }
 

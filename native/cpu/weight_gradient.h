@@ -2,8 +2,8 @@
 // The gradient of a weight: a sum over all frames of the chunk. Rows (frames x lanes) go by slabs of 2048, whose
 // partial sums are added by a fixed tree: the bits depend on the number of rows alone, never on threads.
 
-#include "core/plan.h"
 #include "cpu/gemm.h"
+#include "cpu/plan.h"
 
 namespace circumplex::CIRCUMPLEX_ISA {
 

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "check.h"
+#include "core/devices.h"
 #include "core/error.h"
 #include "core/program.h"
 #include "cpu/dispatch.h"
@@ -179,10 +180,11 @@ inline double read_value(Type type, const void* from, size_t i) {
   return 0;
 }
 
-inline std::shared_ptr<Device> device(const std::string& isa, int threads) {
+// `place` is an instruction set of the CPU, or 'cuda'.
+inline std::shared_ptr<Device> device(const std::string& place, int threads) {
   static std::map<std::pair<std::string, int>, std::shared_ptr<Device>> devices;
-  std::shared_ptr<Device>& d = devices[{isa, threads}];
-  if (!d) d = std::make_shared<Device>(threads, isa);
+  std::shared_ptr<Device>& d = devices[{place, threads}];
+  if (!d) d = place == "cuda" ? open_device(place, 0, "") : open_device("cpu", threads, place);
   return d;
 }
 
@@ -193,29 +195,32 @@ inline Result run_case(const Case& c, const std::string& isa, int threads, int64
   const auto of = [&](const std::vector<Values>& values, bool replicated, int64_t r) -> const Values& {
     return values[static_cast<size_t>(replicated ? r : 0)];
   };
+  const std::shared_ptr<Device> where = device(isa, threads);
   ProgramDescription description{last - first, c.lanes, c.chunk, {}, c.calls};
   std::vector<std::shared_ptr<Memory>> blocks;
   for (const Buffer& b : c.buffers) {
     const int64_t size = b.size(), copies = b.replicated ? last - first : 1, stride = size + kGuard;
-    auto memory = std::make_shared<Memory>(static_cast<size_t>(kGuard + copies * stride) * width_of(b.type));
-    std::memset(memory->data(), 0xff, memory->bytes());
+    Bytes bytes(static_cast<size_t>(kGuard + copies * stride) * width_of(b.type), 0xff);
     for (int64_t r = 0; r < copies; r++) {
       const Values& values = of(b.values, b.replicated, first + r);
       for (size_t i = 0; i < values.size(); i++) {
-        write_value(b.type, memory->data(), static_cast<size_t>(kGuard + r * stride) + i, values[i]);
+        write_value(b.type, bytes.data(), static_cast<size_t>(kGuard + r * stride) + i, values[i]);
       }
     }
+    std::shared_ptr<Memory> memory = where->allocate(bytes.size());
+    memory->write(0, bytes.data(), bytes.size());
     description.buffers.push_back({b.type, b.replicated, b.dims, memory, kGuard, stride});
     blocks.push_back(memory);
   }
-  Data data(c.lengths);
+  Data data(where, c.lengths);
   for (const Column& column : c.columns) {
     const int64_t copies = column.replicated ? last - first : 1, index = data.add_column(column.width, copies);
     for (int64_t r = 0; r < copies; r++) {
       const double* from = of(column.values, column.replicated, first + r).data();
       for (size_t s = 0; s < c.lengths.size(); s++) {
-        float* to = data.values(index, static_cast<int64_t>(s), r);
-        for (int64_t i = 0; i < c.lengths[s] * column.width; i++) to[i] = static_cast<float>(*from++);
+        std::vector<float> values(from, from + c.lengths[s] * column.width);
+        from += c.lengths[s] * column.width;
+        data.write(index, static_cast<int64_t>(s), r, values.data());
       }
     }
   }
@@ -229,7 +234,7 @@ inline Result run_case(const Case& c, const std::string& isa, int threads, int64
   settings.epoch = c.epoch;
   settings.bypass = c.bypass;
 
-  Program program(device(isa, threads), description);
+  Program program(where, description);
   const std::atomic<bool> stop{false};
   program.run(
       c.schedule, settings, &data, stop, [](int64_t) {}, 0, program.calls());
@@ -239,10 +244,11 @@ inline Result run_case(const Case& c, const std::string& isa, int threads, int64
     const size_t width = width_of(c.buffers[b].type), size = static_cast<size_t>(c.buffers[b].size()) * width;
     const size_t guard = static_cast<size_t>(kGuard) * width;
     const size_t copies = static_cast<size_t>(program.buffer(static_cast<int64_t>(b)).replicas);
-    const unsigned char* bytes = static_cast<const unsigned char*>(blocks[b]->data());
+    Bytes bytes(blocks[b]->bytes());
+    blocks[b]->read(0, bytes.data(), bytes.size());
     std::vector<Bytes> replicas;
     for (size_t r = 0; r < copies; r++) {
-      const unsigned char* from = bytes + guard + r * (size + guard);
+      const unsigned char* from = bytes.data() + guard + r * (size + guard);
       replicas.emplace_back(from, from + size);
     }
     bool intact = true;
@@ -257,9 +263,10 @@ inline Result run_case(const Case& c, const std::string& isa, int threads, int64
     for (int64_t r = 0; r < data.replicas(static_cast<int64_t>(column)); r++) {
       Bytes bytes;
       for (size_t s = 0; s < c.lengths.size(); s++) {
-        const auto* from = reinterpret_cast<const unsigned char*>(
-            data.values(static_cast<int64_t>(column), static_cast<int64_t>(s), r));
-        bytes.insert(bytes.end(), from, from + 4 * c.lengths[s] * c.columns[column].width);
+        const size_t size = 4 * static_cast<size_t>(c.lengths[s] * c.columns[column].width);
+        bytes.resize(bytes.size() + size);
+        data.read(static_cast<int64_t>(column), static_cast<int64_t>(s), r,
+                  reinterpret_cast<float*>(bytes.data() + bytes.size() - size));
       }
       replicas.push_back(std::move(bytes));
     }

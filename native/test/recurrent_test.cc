@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "check.h"
+#include "core/devices.h"
 #include "core/program.h"
 #include "cpu/dispatch.h"
 
@@ -93,7 +94,7 @@ Builder build(const Shape& s, int64_t replicas) {
 // Every buffer after three chunks, the last a short one; replica 0's values first.
 std::vector<std::vector<float>> run(const Shape& s, int64_t replicas, const std::string& isa, int threads) {
   const Builder b = build(s, replicas);
-  Program program(std::make_shared<Device>(threads, isa), b.description);
+  Program program(open_device("cpu", threads, isa), b.description);
   for (size_t i = 0; i < b.fills.size(); i++) {
     if (!b.fills[i].empty())
       std::memcpy(program.buffer(static_cast<int64_t>(i)).data, b.fills[i].data(), 4 * b.fills[i].size());

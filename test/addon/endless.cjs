@@ -3,7 +3,7 @@
 const { parentPort, workerData } = require('node:worker_threads');
 const addon = require(workerData.addon);
 
-const device = new addon.Device(2, '');
+const device = new addon.Device('cpu', 2, '');
 const program = new addon.Program(device, {
   replicas: 1,
   lanes: 4,

@@ -83,6 +83,7 @@ describe('memory', () => {
       using device = new Device({ threads: 1 });
       const { program, x } = tanhProgram(device);
       using store = new Store(
+        device,
         [{ name: 'w', dims: [10, 10], initial: { kind: 'zeros' }, trainable: true, bypassed: false }],
         2,
       );

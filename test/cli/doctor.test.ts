@@ -9,7 +9,7 @@ it('doctor says which engine, instruction set and threads serve, and what is mis
     ok: true,
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
-    engine: { path: expect.stringMatching(/\.node$/), isa: device.isa, threads: device.threads },
+    engine: { path: expect.stringMatching(/\.node$/), isa: device.description, threads: device.threads },
     cuda: { built: false },
   });
   expect(document.engine.instructionSets).toContainEqual({ name: 'scalar', available: true });

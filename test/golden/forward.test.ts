@@ -18,7 +18,8 @@ async function outputs(
   checkpoint: Checkpoint,
   chunk: number,
 ): Promise<(output: Output, sequence: number) => Float32Array> {
-  using columns = new Columns(lengths);
+  using device = new Device({ device: 'cpu', threads: 1 });
+  using columns = new Columns(device, lengths);
   const sizes = sizesOf(checkpoint);
   for (const [modality, size] of Object.entries(sizes)) {
     columns.add(modality, size);
@@ -32,9 +33,8 @@ async function outputs(
   for (const output of OUTPUTS) {
     if (stream[output]) scatter(graph, columns, output, stream[output]);
   }
-  using store = Store.for(graph);
+  using store = Store.for(device, graph);
   for (const { spec } of store.segments) store.write(spec.name, 0, checkpoint.tensors.get(spec.name)!);
-  using device = new Device({ device: 'cpu', threads: 1 });
   using program = new Program(device, graph, store);
   await program.run(schedule([0, 1], lengths, lengths.length, chunk), { columns });
   const values = new Map(

@@ -20,8 +20,8 @@ const { frames, widths, gaps, cases } = await goldenJson<Description>('fusion');
 const expected = await goldenArrays('fusion');
 
 /** The streams' states, predictions and presence as columns; a missing stream has values that must not count. */
-function streamColumns(): Columns {
-  const columns = new Columns([frames]);
+function streamColumns(device: Device): Columns {
+  const columns = new Columns(device, [frames]);
   widths.forEach((width, i) => {
     const present = new Float32Array(frames).fill(1);
     for (const [first, end] of gaps[i]!) present.fill(Number.NaN, first, end);
@@ -39,7 +39,8 @@ describe('fusion, as PyTorch computes it, with streams missing', () => {
   it.each(cases)('$name', async ({ name, fusion, bias }) => {
     const streams = widths.map((hidden, i) => stream({ name: `s${i}`, hidden }));
     const model: Model = { streams, fusion, fusionBias: bias };
-    using columns = streamColumns();
+    using device = new Device({ device: 'cpu', threads: 1 });
+    using columns = streamColumns(device);
     const graph = new Graph({ replicas: 1, lanes: 1, chunk: 7 });
     const inputs = streams.map((_, i) => ({
       h: gather(graph, columns, `h${i}`).values,
@@ -50,9 +51,8 @@ describe('fusion, as PyTorch computes it, with streams missing', () => {
     const { z, weights } = buildFusion(graph, model, inputs, TARGETS);
     scatter(graph, columns, 'z', z);
     if (weights) scatter(graph, columns, 'weights', weights);
-    using store = Store.for(graph);
+    using store = Store.for(device, graph);
     for (const { spec } of store.segments) store.write(spec.name, 0, expected(`${name}.${spec.name}`));
-    using device = new Device({ device: 'cpu', threads: 1 });
     using program = new Program(device, graph, store);
     await program.run(schedule([0], [frames], 1, 7), { columns });
     expectClose(columns.read('z', 0), expected(`${name}.z`), TOLERANCE);

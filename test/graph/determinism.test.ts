@@ -157,7 +157,7 @@ describe('instruction sets', () => {
 
   const on = (isa: string) => {
     using device = new Device({ threads: 2, isa });
-    expect(device.isa).toBe(isa);
+    expect(device.description).toBe(isa);
     return predict({ device, lanes: 3, chunk: 20 });
   };
 

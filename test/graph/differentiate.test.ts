@@ -19,7 +19,7 @@ const ops = (graph: Graph, from = 0) => graph.calls.slice(from).map(({ op }) => 
 
 /** Runs the whole graph on inputs drawn from their place in the list, parameters from their seed. */
 function run(graph: Graph, inputs: Value[], more: [Value, Float32Array][] = []) {
-  const store = Store.for(graph);
+  const store = Store.for(device, graph);
   store.initialise(1);
   const program = new Program(device, graph, store);
   for (const [i, value] of inputs.entries()) program.write(value, draw(i, value));

@@ -27,8 +27,11 @@ export const lengths = [61, 40, 7, 1, 55, 23];
 const widths = { audio: 5, video: 19 };
 
 /** Six sequences of two modalities with missing rows, and two targets with unlabelled frames. */
-export function data(only: number[] = lengths.map((_, s) => s)): Columns {
-  const columns = new Columns(only.map((s) => lengths[s]!));
+export function data(device: Device, only: number[] = lengths.map((_, s) => s)): Columns {
+  const columns = new Columns(
+    device,
+    only.map((s) => lengths[s]!),
+  );
   for (const [name, width] of Object.entries({ ...widths, targets: 2 })) {
     columns.add(name, width);
     for (const [at, s] of only.entries()) {
@@ -123,11 +126,11 @@ export interface Trained {
 /** Some epochs of truncated BPTT; what each replica ends with. */
 export async function train(setting: Setting): Promise<Trained[]> {
   const { device, replicas = 1, lanes = 4, chunk = 16, epochs = 2, seed = 5, bidirectional = false } = setting;
-  using columns = data();
+  using columns = data(device);
   const graph = new Graph({ replicas, lanes, chunk });
   const { sums, totals } = network(graph, columns, true, bidirectional);
   differentiate(graph);
-  using store = Store.for(graph);
+  using store = Store.for(device, graph);
   store.initialise(seed);
   adam(graph, store, sums, { clip: 3 });
   using program = new Program(device, graph, store);
@@ -155,10 +158,10 @@ export async function train(setting: Setting): Promise<Trained[]> {
 /** The columns 'heard', 'seen' and 'y' of an untrained network, computed in chunks on lanes. */
 export function predict(setting: Setting, only?: number[]): Record<'heard' | 'seen' | 'y', Float32Array[]> {
   const { device, lanes = 1, chunk = 100, seed = 5 } = setting;
-  using columns = data(only);
+  using columns = data(device, only);
   const graph = new Graph({ replicas: 1, lanes, chunk });
   network(graph, columns, false, false);
-  using store = Store.for(graph);
+  using store = Store.for(device, graph);
   store.initialise(seed);
   using program = new Program(device, graph, store);
   program.runSync(

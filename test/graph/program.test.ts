@@ -185,7 +185,7 @@ describe('a program refuses', () => {
     const spec = { name: 'w', dims: [2, 2], initial: { kind: 'zeros' }, trainable: true, bypassed: false } as const;
     linear(graph, graph.value('f32', [1, 1, 2]), graph.parameter({ ...spec, dims: [2, 2] }), null);
     expect(() => new Program(device, graph)).toThrow(failure('ERR_CONFIG', /parameter 'w' needs a store/));
-    using store = new Store([], 1);
+    using store = new Store(device, [], 1);
     expect(() => new Program(device, graph, store)).toThrow(failure('ERR_CHECKPOINT', /no tensor 'w'/));
   });
 
@@ -193,7 +193,7 @@ describe('a program refuses', () => {
     const graph = new Graph({ replicas: 3, lanes: 1, chunk: 1 });
     const spec = { name: 'w', dims: [2, 200], initial: { kind: 'zeros' }, trainable: true, bypassed: false } as const;
     linear(graph, graph.value('f32', [1, 1, 200]), graph.parameter({ ...spec, dims: [2, 200] }), null);
-    using store = new Store([{ ...spec, dims: [2, 200] }], 2);
+    using store = new Store(device, [{ ...spec, dims: [2, 200] }], 2);
     expect(() => new Program(device, graph, store)).toThrow(failure('ERR_SHAPE', /lies outside its memory block/));
   });
 
@@ -217,7 +217,7 @@ describe('a program refuses', () => {
   });
 
   it('a schedule of sequences that the data set does not have, or of other lengths', () => {
-    using columns = new Columns([3, 5]);
+    using columns = new Columns(device, [3, 5]);
     const { program } = build();
     for (const sequence of [
       [2, 0, 3, 3],
@@ -276,7 +276,7 @@ describe('a program refuses', () => {
 
 describe('a program without the columns it was planned for', () => {
   function gathering(width = 3) {
-    const columns = new Columns([5]);
+    const columns = new Columns(device, [5]);
     columns.add('x', width);
     const graph = new Graph({ replicas: 1, lanes: 1, chunk: 5 });
     scatter(graph, columns, 'copy', gather(graph, columns, 'x').values);
@@ -288,10 +288,10 @@ describe('a program without the columns it was planned for', () => {
     const { columns, run } = gathering();
     expect(run(columns)).toBe(1);
     expect(() => run(null)).toThrow(failure('ERR_SHAPE', /column/));
-    using fewer = new Columns([5]);
+    using fewer = new Columns(device, [5]);
     fewer.add('x', 3);
     expect(() => run(fewer)).toThrow(failure('ERR_SHAPE', /column/));
-    using narrower = new Columns([5]);
+    using narrower = new Columns(device, [5]);
     narrower.add('x', 2);
     narrower.add('copy', 3);
     expect(() => run(narrower)).toThrow(failure('ERR_SHAPE', /column/));
@@ -369,7 +369,7 @@ describe('a run', () => {
 
   it('survives that the program, its columns and its device are disposed of while it runs', async () => {
     const own = new Device({ threads: 2 });
-    const columns = new Columns([30_000]);
+    const columns = new Columns(device, [30_000]);
     columns.add('x', 4);
     const graph = new Graph({ replicas: 1, lanes: 1, chunk: 10 });
     tanh(graph, gather(graph, columns, 'x').values);
@@ -384,7 +384,7 @@ describe('a run', () => {
 
 describe('a device', () => {
   it.each([
-    [{ device: 'cuda' }, 'ERR_NO_DEVICE', /no CUDA backend/],
+    [{ device: 'cuda' }, 'ERR_NO_DEVICE', /no CUDA kernels are installed/],
     [{ device: 'cuda:1' }, 'ERR_NO_DEVICE', /'cuda:1'/],
     [{ device: 'tpu' }, 'ERR_CONFIG', /unknown device 'tpu'/],
     [{ threads: 0 }, 'ERR_CONFIG', /threads must be an integer from 1 to 1024, not 0/],
@@ -396,14 +396,14 @@ describe('a device', () => {
 
   it('says what serves', () => {
     using one = new Device({ threads: 1, isa: 'scalar' });
-    expect([one.name, one.threads, one.isa]).toEqual(['cpu', 1, 'scalar']);
+    expect([one.name, one.threads, one.description]).toEqual(['cpu', 1, 'scalar']);
     expect(device.threads).toBe(2);
   });
 });
 
 describe('columns', () => {
   it('are told apart by name and shape', () => {
-    using columns = new Columns([2, 3]);
+    using columns = new Columns(device, [2, 3]);
     columns.add('x', 2);
     columns.add('x', 2);
     expect(() => columns.add('x', 3)).toThrow(failure('ERR_SHAPE', /column 'x' already exists with another shape/));
@@ -412,7 +412,7 @@ describe('columns', () => {
   });
 
   it('hold what was written, by sequence and replica', () => {
-    using columns = new Columns([2, 3]);
+    using columns = new Columns(device, [2, 3]);
     columns.add('x', 2, 2);
     const values = Float32Array.of(1, 2, 3, 4, 5, 6);
     columns.write('x', 1, values, 1);

@@ -104,7 +104,7 @@ class Optimiser {
         bypassed: name === 'bypassed',
       });
     }
-    this.store = Store.for(this.graph);
+    this.store = Store.for(this.device, this.graph);
     this.store.initialise(3);
     this.sums = this.graph.value('f64', [2]);
     adamOf(this.graph, this.store, this.sums, options);

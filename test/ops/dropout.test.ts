@@ -92,7 +92,7 @@ describe('a dropout mask', () => {
     replicas = 1,
   ): Float32Array[][] {
     using device = new Device({ threads });
-    using columns = new Columns(lengths);
+    using columns = new Columns(device, lengths);
     columns.add('ones', 10);
     for (const [s, length] of lengths.entries()) columns.write('ones', s, new Float32Array(length * 10).fill(1));
     const graph = new Graph({ replicas, lanes, chunk });

@@ -46,7 +46,7 @@ function drawLayout(draw: Random): Layout {
 function check(draw: Random, layout: Layout): void {
   const { lengths, width, replicas, lanes, chunk, left, right } = layout;
   const own = Array.from({ length: replicas }, () => drawSequences(draw, lengths, width));
-  using columns = new Columns(lengths);
+  using columns = new Columns(device, lengths);
   columns.add('x', width, replicas);
   for (const [r, sequences] of own.entries()) {
     for (const [s, values] of sequences.entries()) columns.write('x', s, values, r);
@@ -105,7 +105,7 @@ describe('gather', () => {
 
 describe('gather from a lane that stops before its sequence does', () => {
   it('reads the halo that follows, and no further; targets end with the lane', () => {
-    using columns = new Columns([10, 10]);
+    using columns = new Columns(device, [10, 10]);
     columns.add('x', 1);
     for (const s of [0, 1])
       columns.write(
@@ -131,7 +131,7 @@ describe('scatter', () => {
     for (let i = 0; i < 200; i++) {
       const draw = random(3, i);
       const { lengths, width, replicas, lanes, chunk } = drawLayout(draw);
-      using columns = new Columns(lengths);
+      using columns = new Columns(device, lengths);
       columns.add('x', width, replicas);
       const own = Array.from({ length: replicas }, () => lengths.map((length) => normal(draw, length * width)));
       for (const [r, sequences] of own.entries()) {
@@ -156,7 +156,7 @@ describe('scatter', () => {
   });
 
   it("leaves the frames of sequences that no lane passes over, and a stopped replica's column", () => {
-    using columns = new Columns([5, 5]);
+    using columns = new Columns(device, [5, 5]);
     columns.add('x', 1, 2);
     const ones = new Float32Array(5).fill(1);
     for (const s of [0, 1]) for (const r of [0, 1]) columns.write('x', s, ones, r);

@@ -1,0 +1,165 @@
+#include "cpu/device.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "core/control.h"
+#include "cpu/plan.h"
+
+namespace circumplex::cpu {
+
+void Plan::stage(int64_t tasks, void (*run)(void*, int64_t, Worker&), void* self) {
+  round_++;
+  beside(tasks, run, self);
+}
+
+void Plan::beside(int64_t tasks, void (*run)(void*, int64_t, Worker&), void* self) {
+  stages_.push_back({run, self, tasks, round_});
+}
+
+void Plan::scratch(int64_t bytes) { scratch_bytes_ = std::max(scratch_bytes_, bytes); }
+
+std::vector<Stage> Plan::take_stages() {
+  round_ = -1;
+  return std::exchange(stages_, {});
+}
+
+namespace {
+
+// There is no synchronisation but between the rounds of a level.
+class CpuExecution final : public Execution {
+ public:
+  CpuExecution(Device& device, int32_t replicas, int32_t lanes, int32_t chunk)
+      : device_(device), plan_(control_, device) {
+    control_.replicas = replicas;
+    control_.lanes = lanes;
+    control_.chunk = chunk;
+    lane_state_.resize(4 * static_cast<size_t>(lanes));
+    control_.sequence = lane_state_.data();
+    control_.start = control_.sequence + lanes;
+    control_.length = control_.start + lanes;
+    control_.total = control_.length + lanes;
+  }
+
+  std::string add(const Call& call, int64_t level) override {
+    find_operator(device_.instruction_set().operators, call.op).plan(plan_, call);
+    steps_.push_back({level, plan_.take_stages()});
+    return plan_.take_kernel();
+  }
+
+  void finish() override {
+    const size_t bytes = static_cast<size_t>(plan_.scratch_bytes());
+    for (int i = 0; i < device_.threads(); i++) {
+      scratch_memory_.push_back(std::make_unique<HostMemory>(bytes));
+      scratch_.push_back(static_cast<float*>(scratch_memory_.back()->data()));
+    }
+  }
+
+  const std::vector<ColumnUse>& columns() const override { return plan_.columns(); }
+
+  int64_t run(const Run& run) override {
+    settings_ = run.settings;
+    control_.learning_rate = settings_.learning_rate.data();
+    control_.active = settings_.active.data();
+    control_.seed = settings_.seed.data();
+    control_.epoch = settings_.epoch;
+    control_.bypass = settings_.bypass;
+    control_.data = run.data ? run.data->view() : DataView{};
+
+    std::vector<std::vector<const Step*>> levels;
+    for (int64_t call = run.from_call; call < run.to_call; call++) {
+      const Step& step = steps_[static_cast<size_t>(call)];
+      const size_t level = static_cast<size_t>(step.level);
+      if (levels.size() <= level) levels.resize(level + 1);
+      levels[level].push_back(&step);
+    }
+    const int64_t row = control_.lanes * kScheduleColumns;
+    const int64_t chunks = static_cast<int64_t>(run.schedule.size()) / row;
+    for (int64_t chunk = 0; chunk < chunks; chunk++) {
+      if (run.stop.load(std::memory_order_relaxed)) return chunk;
+      set_chunk(run.schedule.data() + chunk * row);
+      for (const auto& level : levels) execute(level);
+      run.chunk_done(chunk + 1);
+    }
+    return chunks;
+  }
+
+ private:
+  struct Step {
+    int64_t level;
+    std::vector<Stage> stages;
+  };
+
+  // One parallel region: the same round of every call of a level.
+  struct Region {
+    std::vector<const Stage*> stages;
+    std::vector<int64_t> first;  // of each stage, in the region's numbering
+    float* const* scratch;
+
+    static void task(void* context, int64_t index, int worker) {
+      const Region& region = *static_cast<const Region*>(context);
+      size_t s = region.first.size() - 1;
+      while (region.first[s] > index) s--;
+      Worker w{worker, region.scratch[worker]};
+      region.stages[s]->run(region.stages[s]->self, index - region.first[s], w);
+    }
+  };
+
+  void set_chunk(const int32_t* row) {
+    control_.frames = 0;
+    for (int32_t lane = 0; lane < control_.lanes; lane++) {
+      const int32_t* entry = row + lane * kScheduleColumns;
+      control_.sequence[lane] = entry[0];
+      control_.start[lane] = entry[1];
+      control_.length[lane] = entry[0] < 0 ? 0 : entry[2];
+      control_.total[lane] = entry[3];
+      control_.frames = std::max(control_.frames, control_.length[lane]);
+    }
+  }
+
+  void execute(const std::vector<const Step*>& level) {
+    int64_t rounds = 0;
+    for (const Step* step : level) {
+      if (!step->stages.empty()) rounds = std::max(rounds, step->stages.back().round + 1);
+    }
+    Region region;
+    region.scratch = scratch_.data();
+    for (int64_t round = 0; round < rounds; round++) {
+      region.stages.clear();
+      region.first.clear();
+      int64_t tasks = 0;
+      for (const Step* step : level) {
+        for (const Stage& stage : step->stages) {
+          if (stage.round != round || stage.tasks == 0) continue;
+          region.stages.push_back(&stage);
+          region.first.push_back(tasks);
+          tasks += stage.tasks;
+        }
+      }
+      if (tasks) device_.pool().run(tasks, &Region::task, &region);
+    }
+  }
+
+  Device& device_;
+  Control control_{};
+  std::vector<int32_t> lane_state_;
+  RunSettings settings_;
+  Plan plan_;
+  std::vector<Step> steps_;
+  std::vector<std::unique_ptr<HostMemory>> scratch_memory_;
+  std::vector<float*> scratch_;
+};
+
+}  // namespace
+
+Device::Device(int threads, const std::string& isa)
+    : set_(choose(isa)), pool_(threads < 1 ? default_threads() : threads) {
+  start();
+}
+
+std::unique_ptr<Execution> Device::execution(int32_t replicas, int32_t lanes, int32_t chunk) {
+  return std::make_unique<CpuExecution>(*this, replicas, lanes, chunk);
+}
+
+}  // namespace circumplex::cpu

@@ -1,0 +1,45 @@
+#pragma once
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "core/plan.h"
+#include "core/pool.h"
+
+namespace circumplex::cpu {
+
+// Tasks without order among themselves. The rounds of a call run one after the other, the stages of a round together.
+struct Stage {
+  void (*run)(void* self, int64_t task, Worker& worker);
+  void* self;
+  int64_t tasks;
+  int64_t round;
+};
+
+// A plan of tasks for the pool.
+class Plan : public circumplex::Plan {
+ public:
+  using circumplex::Plan::Plan;
+
+  // Opens a round; `beside` adds to the round that is open.
+  void stage(int64_t tasks, void (*run)(void* self, int64_t task, Worker& worker), void* self);
+  void beside(int64_t tasks, void (*run)(void* self, int64_t task, Worker& worker), void* self);
+  // Every task finds at least this much scratch memory in its worker.
+  void scratch(int64_t bytes);
+
+  std::vector<Stage> take_stages();
+  int64_t scratch_bytes() const { return scratch_bytes_; }
+
+ private:
+  std::vector<Stage> stages_;
+  int64_t round_ = -1;
+  int64_t scratch_bytes_ = 0;
+};
+
+}  // namespace circumplex::cpu
+
+#if defined(CIRCUMPLEX_ISA)
+namespace circumplex::CIRCUMPLEX_ISA {
+using Plan = cpu::Plan;
+}
+#endif
