@@ -14,11 +14,11 @@ export function summary(values: readonly number[]): { median: number; least: num
   return { median, least: sorted[0] as number, most: sorted[sorted.length - 1] as number };
 }
 
-/** A rival in a Python process of its own that answers a JSON line with a JSON line; null when it does not start. */
+/** A rival, bench/SCRIPT in a Python process of its own, that answers a line of JSON with one; null when it does not start. */
 export async function pythonRival(script: string): Promise<Rival | null> {
   const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
   const python = process.env.PYTHON ?? 'python3';
-  const child = spawn(python, [join(root, 'bench', 'rivals', script)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(python, [join(root, 'bench', script)], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   child.on('error', () => {});
   const first = await lines.next();
@@ -52,12 +52,17 @@ export function option(name: string, otherwise: string): string {
   return index >= 0 ? (process.argv[index + 1] ?? otherwise) : otherwise;
 }
 
-/** Writes a result as JSON, with the date and the commit, where `--out FILE` says. */
+function commitHere(): string {
+  const { stdout } = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' });
+  return stdout?.trim() || 'unknown';
+}
+
+/** Writes a result as JSON, with the date and the commit (CIRCUMPLEX_COMMIT outside a clone), where `--out FILE` says. */
 export function writeResult(result: object): void {
   const path = option('out', '');
   if (!path) return;
-  const { stdout } = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' });
-  const provenance = { date: new Date().toISOString().slice(0, 10), commit: stdout.trim() };
+  const commit = process.env.CIRCUMPLEX_COMMIT ?? commitHere();
+  const provenance = { date: new Date().toISOString().slice(0, 10), commit };
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify({ ...provenance, ...result }, null, 2)}\n`);
 }

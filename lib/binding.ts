@@ -96,7 +96,7 @@ export interface CudaReport {
   /** CUDA versions, 13020 for 13.2; 0 for none. */
   driver: number;
   runtime: number;
-  /** Compute capabilities with machine code in the addon: '75 80 90'. */
+  /** Compute capabilities with machine code in the addon: '7.5, 8.0'. */
   architectures: string;
   gpus: { name: string; computeCapability: string; multiprocessors: number; memory: number }[];
 }

@@ -4,40 +4,89 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Binding } from './binding.ts';
 import { CircumplexError } from './errors.ts';
+import { version } from './version.ts';
 
 const require = createRequire(import.meta.url);
 const load = require('node-gyp-build') as (directory: string) => Binding;
 
-/** Holds the addon with CUDA kernels beside those for the CPU. */
+/** Holds the addon with CUDA kernels beside those for the CPU. Nobody gets it who does not ask for it. */
 const CUDA_PACKAGE = '@circumplex/cuda13-linux-x64-gnu';
 
-let cached: Binding | undefined;
+/** Why the addon that serves holds no CUDA kernels. */
+export interface CudaPackageProblem {
+  /** Whether the package with the kernels is there: somebody wants them. */
+  installed: boolean;
+  /** The cause and its remedy. */
+  message: string;
+}
+
+interface Loaded {
+  binding: Binding;
+  problem: CudaPackageProblem;
+}
+
+let cached: Loaded | undefined;
 
 /**
- * The addon, loaded once a thread: the file that the environment variable CIRCUMPLEX_NATIVE names, else this machine's
- * own build, else the prebuild inside the package.
+ * The addon, loaded once a thread: the file that the environment variable CIRCUMPLEX_NATIVE names; else that of the
+ * CUDA package, where it is installed, of this version, and loads; else this machine's own build; else the prebuild
+ * inside the package.
  *
  * @throws CircumplexError ERR_NATIVE_NOT_FOUND, with the cause and its remedy.
  */
 export function binding(): Binding {
-  cached ??= loadBinding();
+  return loaded().binding;
+}
+
+/** For an addon without CUDA kernels: why it serves, and not the CUDA package's. */
+export function cudaPackageProblem(): CudaPackageProblem {
+  return loaded().problem;
+}
+
+function loaded(): Loaded {
+  cached ??= loadNative();
   return cached;
 }
 
-/** Why no CUDA kernels were loaded, and what to do. */
-export function cudaPackageProblem(): string {
-  return `no CUDA kernels are installed: npm install ${CUDA_PACKAGE} (Linux on x86-64), or use --device cpu`;
-}
-
-function loadBinding(): Binding {
+function loadNative(): Loaded {
   const explicit = process.env.CIRCUMPLEX_NATIVE;
   if (explicit) {
-    const remedy =
-      'Set CIRCUMPLEX_NATIVE to the absolute path of a circumplex.node built for this machine, or unset it.';
-    return attempt(() => require(explicit) as Binding, `CIRCUMPLEX_NATIVE=${explicit}`, remedy);
+    const message = `CIRCUMPLEX_NATIVE=${explicit} holds no CUDA kernels: name a build that does, or unset it`;
+    return { binding: loadExplicit(explicit), problem: { installed: false, message } };
   }
+  const root = packageRoot(dirname(fileURLToPath(import.meta.url)));
+  const { binding, problem } = loadCudaPackage(root);
+  return { binding: binding ?? loadOwn(root), problem };
+}
+
+function loadExplicit(path: string): Binding {
+  const remedy = 'Set CIRCUMPLEX_NATIVE to the absolute path of a circumplex.node built for this machine, or unset it.';
+  return attempt(() => require(path) as Binding, `CIRCUMPLEX_NATIVE=${path}`, remedy);
+}
+
+function loadCudaPackage(root: string | undefined): { binding?: Binding; problem: CudaPackageProblem } {
+  const install = `npm install ${CUDA_PACKAGE}@${version}`;
+  let manifest: string;
+  try {
+    manifest = require.resolve(`${CUDA_PACKAGE}/package.json`);
+  } catch {
+    const remedy = root !== undefined && isClone(root) ? 'npm run build:cuda says how' : install;
+    const message = `no CUDA kernels are installed (there are some for Linux on x86-64): ${remedy}`;
+    return { problem: { installed: false, message } };
+  }
+  const problem = (message: string) => ({ problem: { installed: true, message: `${CUDA_PACKAGE} ${message}` } });
+  const found = (JSON.parse(readFileSync(manifest, 'utf8')) as { version?: string }).version;
+  if (found !== version) return problem(`is version ${found}, not ${version} as circumplex itself: ${install}`);
+  try {
+    return { binding: require(CUDA_PACKAGE) as Binding, ...problem('holds no CUDA kernels') };
+  } catch (error) {
+    const [reason] = (error as Error).message.split('\n');
+    return problem(`does not load here: ${reason}; to install it anew: ${install}`);
+  }
+}
+
+function loadOwn(root: string | undefined): Binding {
   const start = dirname(fileURLToPath(import.meta.url));
-  const root = packageRoot(start);
   if (root === undefined) {
     const remedy = 'If a bundler took circumplex in, mark it as external, so that it loads from node_modules.';
     throw notFound(`no package.json of circumplex above ${start}`, remedy);
@@ -55,9 +104,13 @@ function attempt(step: () => Binding, source: string, remedy: string): Binding {
 }
 
 function buildRemedy(root: string): string {
-  if (existsSync(join(root, 'lib', 'native.ts'))) return 'Build it: npm run build:native';
+  if (isClone(root)) return 'Build it: npm run build:native';
   const script = join(root, 'scripts', 'build-native.cjs');
   return `Build it here (needs CMake 3.18 and a C++20 compiler): npm install cmake-js@8 node-addon-api@8 && node ${script}`;
+}
+
+function isClone(root: string): boolean {
+  return existsSync(join(root, 'lib', 'native.ts'));
 }
 
 function notFound(reason: string, remedy: string, cause?: unknown): CircumplexError {

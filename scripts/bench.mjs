@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'tsdown';
+import { bundleBench } from './bundle-bench.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const [name, ...args] = process.argv.slice(2);
@@ -14,23 +14,14 @@ function run(...command) {
 }
 
 if (!name || !existsSync(join(root, 'bench', `${name}.ts`))) {
-  const names = readdirSync(join(root, 'bench')).flatMap((file) => /^(.+)\.ts$/.exec(file)?.[1] ?? []);
+  const files = readdirSync(join(root, 'bench'), { recursive: true });
+  const names = files
+    .flatMap((file) => /^(.+)\.ts$/.exec(file)?.[1] ?? [])
+    .filter((file) => !/(harness|recurrent|cases|report)$/.test(file));
   console.error(`usage: npm run bench -- NAME [ARGUMENT...]; NAME is one of ${names.join(', ')}`);
   process.exit(2);
 }
 
 run(join(root, 'scripts', 'build-native.cjs'));
-await build({
-  config: false,
-  cwd: root,
-  entry: { [name]: `bench/${name}.ts` },
-  outDir: 'build/bench',
-  clean: false,
-  platform: 'node',
-  target: 'node20',
-  format: 'esm',
-  dts: false,
-  sourcemap: true,
-  logLevel: 'warn',
-});
-run('--enable-source-maps', join(root, 'build', 'bench', `${name}.mjs`), ...args);
+const script = await bundleBench(name);
+run('--enable-source-maps', script, ...args);

@@ -4,6 +4,9 @@
 //   CIRCUMPLEX_BUILD_TYPE  Release (default), RelWithDebInfo or Debug
 //   CIRCUMPLEX_TESTS       ON builds the C++ tests too
 //   CIRCUMPLEX_SANITIZE    address,undefined or thread
+//   CIRCUMPLEX_CUDA        ON builds the addon with CUDA kernels, in a tree of its own, into build/cuda; with
+//                          CIRCUMPLEX_TESTS, the C++ tests on a GPU too. A list of architectures, such as 90-real:
+//                          builds it for these alone, beside all else
 //   CMAKE_TOOLCHAIN_FILE   for a cross build, with npm_config_arch or PREBUILD_ARCH
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
@@ -15,12 +18,20 @@ const { env } = process;
 const config = env.CIRCUMPLEX_BUILD_TYPE || 'Release';
 const arch = env.npm_config_arch || env.PREBUILD_ARCH || process.arch;
 const sanitize = env.CIRCUMPLEX_SANITIZE || '';
-const variant = [config, arch, ...sanitize.split(',')].filter(Boolean).join('-').toLowerCase();
+const cuda = env.CIRCUMPLEX_CUDA || '';
+const forPackage = cuda === 'ON';
+const variant = [forPackage ? 'cuda' : '', config, arch, ...sanitize.split(',')]
+  .filter(Boolean)
+  .join('-')
+  .toLowerCase();
 const work = path.join(root, 'build', 'cmake', variant);
-const target = path.join(root, 'build', 'Release', 'circumplex.node');
+const built = path.join(work, config, forPackage ? 'circumplex-cuda.node' : 'circumplex.node');
+// In the package the addon has the name that @napi-rs/cli gives it.
+const target = path.join(root, 'build', forPackage ? 'cuda/circumplex.linux-x64-gnu.node' : 'Release/circumplex.node');
+const command = forPackage ? 'build:cuda' : 'build:native';
 
 function fail(message) {
-  console.error(`build:native: ${message}`);
+  console.error(`${command}: ${message}`);
   process.exit(1);
 }
 
@@ -43,6 +54,17 @@ function checkTools() {
         '(Debian, Ubuntu: apt-get install g++), or set CXX',
     );
   }
+}
+
+/** The oldest nvcc that knows the newest of the GPUs that the kernels are built for. */
+function checkNvcc() {
+  if (process.platform !== 'linux' || arch !== 'x64') fail('the CUDA kernels are built for Linux on x86-64 alone');
+  const nvcc = env.CUDACXX || 'nvcc';
+  const { status, stdout } = spawnSync(nvcc, ['--version'], { encoding: 'utf8' });
+  const remedy = 'install the CUDA toolkit 13, and put its nvcc on the PATH or name it in CUDACXX';
+  if (status !== 0) fail(`${nvcc} was not found: ${remedy}`);
+  const [, release] = /release (\d+\.\d+)/.exec(stdout) ?? [];
+  if (!(Number.parseFloat(release) >= 13)) fail(`${nvcc} is of CUDA ${release}, and 13.0 is needed: ${remedy}`);
 }
 
 function findCmakeJs() {
@@ -77,7 +99,7 @@ function takeTurns() {
 }
 
 /** Running processes keep the file they have mapped: the new one is renamed into its place. */
-function publish(built) {
+function publish() {
   if (fs.existsSync(target) && fs.readFileSync(target).equals(fs.readFileSync(built))) return 'unchanged';
   fs.mkdirSync(path.dirname(target), { recursive: true });
   const fresh = `${target}.${process.pid}`;
@@ -86,17 +108,24 @@ function publish(built) {
   return 'built';
 }
 
+if (cuda) checkNvcc();
 takeTurns();
 const started = Date.now();
 if (!fs.existsSync(path.join(work, 'CMakeCache.txt'))) checkTools();
 // `cmake-js build` alone would keep a stale cache when an option changes: configure first, always.
+const tests = env.CIRCUMPLEX_TESTS || 'OFF';
 cmakeJs(
   'configure',
-  `--CDCIRCUMPLEX_TESTS=${env.CIRCUMPLEX_TESTS || 'OFF'}`,
+  `--CDCIRCUMPLEX_TESTS=${tests}`,
+  `--CDCIRCUMPLEX_CUDA=${cuda ? 'ON' : 'OFF'}`,
+  ...(cuda && !forPackage ? [`--CDCMAKE_CUDA_ARCHITECTURES=${cuda}`] : []),
   ...(sanitize ? [`--CDCIRCUMPLEX_SANITIZE=${sanitize}`] : []),
   ...(env.CMAKE_TOOLCHAIN_FILE ? [`--CDCMAKE_TOOLCHAIN_FILE=${env.CMAKE_TOOLCHAIN_FILE}`] : []),
 );
-cmakeJs('build', '--parallel', String(os.availableParallelism()));
-const state = publish(path.join(work, config, 'circumplex.node'));
+for (const goal of forPackage ? ['circumplex-cuda', ...(tests === 'ON' ? ['gpu_tests'] : [])] : ['all']) {
+  cmakeJs('build', '--target', goal, '--parallel', String(os.availableParallelism()));
+}
+const state = publish();
 const seconds = ((Date.now() - started) / 1000).toFixed(1);
-console.log(`build:native: ${path.relative(root, target)} ${state} (${variant}, ${seconds} s)`);
+const size = (fs.statSync(target).size / 1e6).toFixed(1);
+console.log(`${command}: ${path.relative(root, target)} ${state} (${variant}, ${size} MB, ${seconds} s)`);

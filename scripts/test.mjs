@@ -11,6 +11,15 @@ const require = createRequire(import.meta.url);
 const ctestTree = join(root, 'build', 'cmake', `release-${process.arch}`);
 const vitestReport = join(root, 'build', 'vitest.json');
 
+// The CUDA kernels of the tests are built for one architecture: all of them are what the gates compile for.
+const CUDA_ARCHITECTURE = '90-real';
+const nvcc = hasNvcc();
+
+function hasNvcc() {
+  const { stdout } = spawnSync('nvcc', ['--version'], { encoding: 'utf8' });
+  return Number.parseFloat(/release (\d+\.\d+)/.exec(stdout ?? '')?.[1] ?? '0') >= 13;
+}
+
 function run(command, args, options = {}) {
   return spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], ...options });
 }
@@ -28,8 +37,23 @@ function check(...args) {
   return () => (run(process.execPath, args).status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
 }
 
+/** A stage that compiles CUDA; nothing else needs nvcc. */
+function withNvcc(stage) {
+  return () => {
+    if (nvcc) return stage();
+    console.log('SKIPPED: no nvcc of CUDA 13 or newer is on the PATH');
+    return { passed: 0, failed: 0, skipped: 1 };
+  };
+}
+
 function buildNative() {
-  const env = { ...process.env, CIRCUMPLEX_TESTS: 'ON', CIRCUMPLEX_BUILD_TYPE: 'Release', CIRCUMPLEX_SANITIZE: '' };
+  const env = {
+    ...process.env,
+    CIRCUMPLEX_TESTS: 'ON',
+    CIRCUMPLEX_BUILD_TYPE: 'Release',
+    CIRCUMPLEX_SANITIZE: '',
+    CIRCUMPLEX_CUDA: nvcc ? CUDA_ARCHITECTURE : '',
+  };
   const { status } = run(process.execPath, [join(root, 'scripts', 'build-native.cjs')], { env });
   return status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1, stop: true };
 }
@@ -51,7 +75,12 @@ function vitest() {
   mkdirSync(dirname(vitestReport), { recursive: true });
   rmSync(vitestReport, { force: true });
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${vitestReport}`];
-  const { status } = run(process.execPath, [bin('vitest'), 'run', ...reporters]);
+  const env = {
+    ...process.env,
+    CIRCUMPLEX_EMULATED: join(ctestTree, 'Release', 'circumplex-emulated.node'),
+    CIRCUMPLEX_CUDA_ADDON: nvcc ? join(ctestTree, 'Release', 'circumplex-cuda.node') : '',
+  };
+  const { status } = run(process.execPath, [bin('vitest'), 'run', ...reporters], { env });
   return settle(vitestTotals(), status);
 }
 
@@ -85,6 +114,7 @@ const stages = [
   ...(process.argv.includes('--lint') ? [['lint', check(bin('@biomejs/biome:biome'), 'check')]] : []),
   ['native build', buildNative],
   ['C++ tests', ctest],
+  ['CUDA kernels', withNvcc(check(join('scripts', 'cuda-gates.mjs')))],
   ['types', check(bin('typescript:tsc'), '-p', root)],
   ['build', check(bin('tsdown'), '--log-level', 'warn')],
   ['tests', vitest],

@@ -9,40 +9,7 @@ import time
 
 import torch
 
-
-class Attentive(torch.nn.Module):
-    """Two LSTM layers behind a window of general dot-product attention, queried by the top layer's last state."""
-
-    def __init__(self, d: int, h: int, window: int):
-        super().__init__()
-        k = h ** -0.5
-        new = lambda *shape: torch.nn.Parameter(torch.empty(*shape).uniform_(-k, k))
-        self.wa, self.wx = new(h, d), new(4 * h, d)
-        self.u1, self.w2, self.u2 = new(4 * h, h), new(4 * h, h), new(4 * h, h)
-        self.b1, self.b2 = new(4 * h), new(4 * h)
-        self.window: int = window
-
-    def forward(self, v, h1, c1, h2, c2):
-        frames = v.size(0) - self.window + 1
-        keys = v @ self.wa.t()
-        inputs = v @ self.wx.t()
-        # [time, lane, window, feature]: views of the sliding window
-        keys = keys.unfold(0, self.window, 1)
-        inputs = inputs.unfold(0, self.window, 1)
-        out = []
-        for t in range(frames):
-            a = torch.softmax(torch.bmm(h2.unsqueeze(1), keys[t]), 2)
-            x = torch.bmm(inputs[t], a.transpose(1, 2)).squeeze(2)
-            z = x + torch.addmm(self.b1, h1, self.u1.t())
-            i, f, g, o = z.chunk(4, 1)
-            c1 = torch.sigmoid(f) * c1 + torch.sigmoid(i) * torch.tanh(g)
-            h1 = torch.sigmoid(o) * torch.tanh(c1)
-            z = torch.addmm(self.b2, h1, self.w2.t()) + h2 @ self.u2.t()
-            i, f, g, o = z.chunk(4, 1)
-            c2 = torch.sigmoid(f) * c2 + torch.sigmoid(i) * torch.tanh(g)
-            h2 = torch.sigmoid(o) * torch.tanh(c2)
-            out.append(h2)
-        return torch.stack(out), h1, c1, h2, c2
+from attentive import Attentive
 
 
 def make(case):

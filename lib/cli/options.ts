@@ -117,7 +117,10 @@ export interface DeviceFlags {
 /** Where to compute. */
 export function deviceOptions(): Option[] {
   return [
-    option('--device <device>', 'auto, cpu, cuda or cuda:N; who asks for cuda gets it or an error (default: auto)'),
+    option(
+      '--device <device>',
+      'auto, cpu, cuda or cuda:N; who asks for cuda gets it or an error (default: auto, CIRCUMPLEX_DEVICE)',
+    ),
     option('--threads <n>', 'CPU threads (default: what affinity and the cgroup grant)', whole(1, 1024)),
   ];
 }

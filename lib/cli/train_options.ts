@@ -87,6 +87,18 @@ const SETTINGS: readonly { setting: keyof TrainingSettings; attribute: string; o
   setting('lanes', '--lanes <n>', 'sequences side by side, shuffled when fewer than all; none: all', orNone(whole(1))),
   setting('loss', '--loss <loss>', 'mse, or ccc (1 - CCC of the chunk, all lanes pooled)', oneOf('mse', 'ccc')),
   setting(
+    'step',
+    '--step <when>',
+    'the optimiser steps after each chunk, or once a pass over all',
+    oneOf('chunk', 'pass'),
+  ),
+  setting(
+    'cccScope',
+    '--ccc-scope <scope>',
+    'of the ccc loss: pooled, or sequence (with --step pass)',
+    oneOf('pooled', 'sequence'),
+  ),
+  setting(
     'auxiliary',
     '--auxiliary <weight>',
     "weight of the streams' own losses beside the fused one's",

@@ -26,7 +26,10 @@ export function converted(error: unknown): unknown {
 }
 
 export interface DeviceOptions {
-  /** 'cpu', 'cuda', 'cuda:N', or 'auto' (default): the best there is. Who asks for CUDA gets it or an error. */
+  /**
+   * 'cpu', 'cuda', 'cuda:N' (with ',tf32' or ',bf16' its large products round their factors), or 'auto' (default): the one that the environment variable CIRCUMPLEX_DEVICE names, else
+   * the best there is. Who asks for CUDA gets it or an error.
+   */
   device?: string | undefined;
   /** CPU threads; default: what affinity and the cgroup's quota grant. */
   threads?: number | undefined;
@@ -43,10 +46,8 @@ export class Device implements Disposable {
    * device, a thread count that is no positive integer, or an instruction set that the processor lacks.
    */
   constructor(options: DeviceOptions = {}) {
-    const wanted = options.device ?? 'auto';
-    if (wanted !== 'auto' && wanted !== 'cpu' && !/^cuda(:\d{1,3})?$/.test(wanted)) {
-      throw new CircumplexError('ERR_CONFIG', `unknown device '${wanted}': one of auto, cpu, cuda, cuda:N`);
-    }
+    const given = checked(options.device ?? 'auto');
+    const wanted = given === 'auto' ? chosen() : given;
     const threads = options.threads ?? 0;
     if (options.threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > 1024)) {
       throw new CircumplexError('ERR_CONFIG', `threads must be an integer from 1 to 1024, not ${options.threads}`);
@@ -84,25 +85,62 @@ export class Device implements Disposable {
   }
 }
 
-function open(wanted: string, threads: number, isa: string): NativeDevice {
+function checked(device: string, source = ''): string {
+  if (device === 'auto' || device === 'cpu' || /^cuda(:\d{1,3})?(,(tf32|bf16))?$/.test(device)) return device;
+  throw new CircumplexError(
+    'ERR_CONFIG',
+    `${source}unknown device '${device}': one of auto, cpu, cuda, cuda:N, or cuda,tf32 and cuda,bf16`,
+  );
+}
+
+/** CIRCUMPLEX_DEVICE; 'auto' where it is not set. */
+function preferred(): string {
+  return checked(process.env.CIRCUMPLEX_DEVICE || 'auto', 'CIRCUMPLEX_DEVICE: ');
+}
+
+/** What 'auto' is. `missed`: what keeps a GPU from it where one is to be expected, a driver or the CUDA package being there. */
+export function defaultDevice(): { name: string; missed: string | null } {
+  const wanted = preferred();
+  if (wanted !== 'auto') return { name: wanted, missed: null };
+  const { built, driver, gpus, problem } = binding().cudaReport();
+  if (gpus.length > 0) return { name: 'cuda:0', missed: null };
+  if (built) return { name: 'cpu', missed: driver > 0 ? problem : null };
+  const { installed, message } = cudaPackageProblem();
+  return { name: 'cpu', missed: installed ? message : null };
+}
+
+let warned = false;
+
+function chosen(): string {
+  const { name, missed } = defaultDevice();
+  if (missed !== null && !warned) {
+    warned = true;
+    process.emitWarning(`circumplex computes on the CPU: ${missed}`);
+  }
+  return name;
+}
+
+function open(name: string, threads: number, isa: string): NativeDevice {
   const native = binding();
-  const name = wanted === 'auto' ? (native.cudaReport().gpus.length > 0 ? 'cuda:0' : 'cpu') : wanted;
   return guarded(() => {
     try {
       return new native.Device(name, threads, isa);
     } catch (error) {
-      const problem = name !== 'cpu' && !native.cudaReport().built ? cudaPackageProblem() : null;
-      if (problem === null) throw error;
-      throw new CircumplexError('ERR_NO_DEVICE', `device '${wanted}': ${problem}`, { cause: error });
+      if (name === 'cpu' || native.cudaReport().built) throw error;
+      const message = `device '${name}': ${cudaPackageProblem().message}; or choose device 'cpu'`;
+      throw new CircumplexError('ERR_NO_DEVICE', message, { cause: error });
     }
   });
 }
 
 let eager: Device | undefined;
 
-/** The device of the eager operators: one thread, so that a call costs no hand-over. */
+/** The device of the eager operators: CIRCUMPLEX_DEVICE, or one CPU thread, so that a call costs no hand-over. */
 export function eagerDevice(): Device {
-  eager ??= new Device({ device: 'cpu', threads: 1 });
+  if (eager === undefined) {
+    const wanted = preferred();
+    eager = new Device({ device: wanted === 'auto' ? 'cpu' : wanted, threads: 1 });
+  }
   return eager;
 }
 

@@ -28,6 +28,8 @@ export interface NetworkOptions {
   /** Between the layers, in training; 0 in evaluation. */
   dropout: number;
   trainable: boolean;
+  /** Frames after which the state's gradient is cut within a chunk; 0 or absent: at the chunk's edges alone. */
+  truncate?: number;
 }
 
 type Halo = { left: number; right: number };
@@ -38,7 +40,8 @@ export function buildStream(graph: Graph, columns: Columns, s: Stream, options: 
   const prefix = `streams.${s.name}`;
   const weights = lstmWeights(parameter, s);
   const { hidden, layers } = s;
-  const recurrence = { hidden, layers, dropout: options.dropout, site: (nameKey(prefix) & 0xffffff) << 4 };
+  const { dropout, truncate = 0 } = options;
+  const recurrence = { hidden, layers, dropout, truncate, site: (nameKey(prefix) & 0xffffff) << 4 };
   const head = (h: Value) => linear(graph, h, parameter(`${prefix}.head.weight`), parameter(`${prefix}.head.bias`));
   if (s.window === null) {
     const { values, valid } = streamFrames(graph, columns, s, { left: 0, right: 0 });

@@ -16,6 +16,8 @@ export interface AttentiveLstmOptions {
   attention: WindowScore;
   dropout?: number;
   site?: number;
+  /** As for the plain LSTM: cuts the state's gradient at every so many frames; 0: at the chunk's edges alone. */
+  truncate?: number;
 }
 
 export interface AttentiveLstmOutputs {
@@ -55,6 +57,7 @@ export function attentiveLstm(
   const left = integer(op, 'left', options.left, 0);
   const right = integer(op, 'right', options.right, 0);
   const dropout = probability(op, 'dropout', options.dropout ?? 0);
+  const truncate = integer(op, 'truncate', options.truncate ?? 0, 0);
   const { chunk, lanes } = graph.sizes;
   dimensions(op, 'v', v, [left + chunk + right, lanes, null]);
   const y = graph.value('f32', [chunk, lanes, hidden]);
@@ -76,7 +79,7 @@ export function attentiveLstm(
     attributes,
     gradient: ({ graph: g, upstream, want }) => {
       const outputs = [want(0), want(2), ...list.map((_, i) => want(3 + i))];
-      g.call('attentive_lstm_backward', [v, upstream(0)], outputs, { attributes: { slot } });
+      g.call('attentive_lstm_backward', [v, upstream(0)], outputs, { attributes: { slot, truncate } });
     },
   });
   return { y, state, attention };

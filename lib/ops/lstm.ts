@@ -21,6 +21,11 @@ export interface LstmOptions {
   dropout?: number;
   /** Names this call's dropout masks. */
   site?: number;
+  /**
+   * Cuts the gradient of the state at every so many frames of the chunk, so that each such segment's backward pass is its
+   * own and all run at once; 0: at the chunk's edges alone.
+   */
+  truncate?: number;
 }
 
 export interface LstmOutputs {
@@ -41,6 +46,7 @@ export function lstm(graph: Graph, x: Value, weights: LstmWeights[], options: Ls
   const hidden = integer('lstm', 'hidden', options.hidden, 1);
   const layers = integer('lstm', 'layers', options.layers, 1);
   const dropout = probability('lstm', 'dropout', options.dropout ?? 0);
+  const truncate = integer('lstm', 'truncate', options.truncate ?? 0, 0);
   const directions = options.bidirectional ? 2 : 1;
   const { chunk, lanes } = graph.sizes;
   dimensions('lstm', 'x', x, [chunk, lanes, null]);
@@ -52,7 +58,7 @@ export function lstm(graph: Graph, x: Value, weights: LstmWeights[], options: Ls
     attributes: { hidden, layers, bidirectional: directions - 1, dropout, site: options.site ?? 0, slot },
     gradient: ({ graph: g, upstream, want }) => {
       const outputs = [want(0), ...list.map((_, i) => want(1 + i))];
-      g.call('lstm_backward', [x, upstream(0), ...list], outputs, { attributes: { slot } });
+      g.call('lstm_backward', [x, upstream(0), ...list], outputs, { attributes: { slot, truncate } });
     },
   });
   return { y, state };

@@ -33,6 +33,13 @@ export interface TrainingSettings {
   /** 'inner' or 'inner:SHARE', 'dev', 'ids:A,B' or 'none'. */
   selection: string;
   loss: 'mse' | 'ccc';
+  /**
+   * When the optimiser steps: after each chunk, or once a pass over the whole training set, whose gradient is still cut at
+   * every chunk's edge. A pass needs memory for the activations of all frames, and its chunks' backward passes run at once.
+   */
+  step: 'chunk' | 'pass';
+  /** What one term of the CCC loss spans: the frames of all lanes together, or, with `step: 'pass'`, each sequence. */
+  cccScope: 'pooled' | 'sequence';
   /** Weight of the streams' own losses beside the fused one's. */
   auxiliary: number;
   /** Seconds by which gold lags the signals, by target. */
@@ -75,6 +82,8 @@ export const DEFAULTS: TrainingSettings = {
   replicas: 1,
   selection: 'inner:0.2',
   loss: 'mse',
+  step: 'chunk',
+  cccScope: 'pooled',
   auxiliary: 0,
   delay: {},
   clip: 5,
@@ -114,6 +123,17 @@ export function resolveSettings(options: Partial<TrainingSettings>): TrainingSet
   if (settings.clip !== null) atLeast('clip', 0, true);
   if (!(settings.dropout >= 0 && settings.dropout < 1)) refuse('dropout', 'at least 0 and below 1');
   if (settings.loss !== 'mse' && settings.loss !== 'ccc') refuse('loss', "'mse' or 'ccc'");
+  if (settings.step !== 'chunk' && settings.step !== 'pass') refuse('step', "'chunk' or 'pass'");
+  if (settings.cccScope !== 'pooled' && settings.cccScope !== 'sequence') refuse('cccScope', "'pooled' or 'sequence'");
+  if (settings.cccScope === 'sequence' && settings.step !== 'pass') {
+    refuse(
+      'cccScope',
+      "'pooled' unless the optimiser steps once a pass (step: 'pass'): a chunk holds no whole sequence",
+    );
+  }
+  if (settings.step === 'pass' && settings.lanes !== null) {
+    refuse('lanes', "null with step 'pass': all training sequences go side by side");
+  }
   const { chunk } = settings;
   const chunkFits = typeof chunk === 'number' ? Number.isInteger(chunk) && chunk >= 1 : seconds(chunk) > 0;
   if (!chunkFits) refuse('chunk', "a positive number of frames, or of seconds as '60s'");

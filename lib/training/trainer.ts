@@ -81,6 +81,8 @@ export class Trainer implements Disposable {
   readonly #rate: number;
   readonly #lanes: number;
   readonly #chunk: number;
+  /** Frames of a segment of the gradient within a chunk; 0: the chunk is not cut. */
+  readonly #truncate: number;
   readonly #losses: { mse: LossOutputs; ccc: LossOutputs | null };
   readonly #init: Checkpoint | null;
   readonly #from: Checkpoint[];
@@ -146,7 +148,9 @@ export class Trainer implements Disposable {
     this.#chosenOn = options.chosen?.selection ?? parts.selection.map((s) => s.id);
     this.#lanes = Math.min(parts.train.length, settings.lanes ?? parts.train.length);
     const longest = Math.max(...prepared.sequences.slice(0, parts.train.length).map((s) => s.length));
-    this.#chunk = Math.min(chunkFrames(settings.chunk, prepared.rate), Math.max(1, longest));
+    const frames = Math.min(chunkFrames(settings.chunk, prepared.rate), Math.max(1, longest));
+    this.#chunk = settings.step === 'pass' ? Math.max(1, longest) : frames;
+    this.#truncate = settings.step === 'pass' ? frames : 0;
 
     const graph = new Graph({ replicas, lanes: this.#lanes, chunk: this.#chunk });
     this.#losses = this.#build(graph);
@@ -290,16 +294,18 @@ export class Trainer implements Disposable {
 
   /** The training graph: streams, fusion, losses and their gradients. */
   #build(graph: Graph): { mse: LossOutputs; ccc: LossOutputs | null } {
-    const { dropout, loss, auxiliary } = this.#settings;
+    const { dropout, loss, auxiliary, cccScope } = this.#settings;
     const outputs = this.#dataset.targets.length;
-    const options = { outputs, sizes: this.sizes, dropout, trainable: true };
+    const options = { outputs, sizes: this.sizes, dropout, trainable: true, truncate: this.#truncate };
     const streams = this.model.streams.map((s) =>
       this.#from.length ? cachedStream(graph, this.#columns, s) : buildStream(graph, this.#columns, s, options),
     );
     const { z } = buildFusion(graph, this.model, streams, outputs);
     const target = gatherTargets(graph, this.#columns, TARGETS);
     const lossOf = (y: Value, weight: number) =>
-      loss === 'ccc' ? ccc(graph, y, target, 'pooled', weight) : mse(graph, y, target, weight);
+      loss === 'ccc'
+        ? ccc(graph, y, target, cccScope === 'sequence' ? 'lane' : 'pooled', weight)
+        : mse(graph, y, target, weight);
     const main = lossOf(z, 1);
     if (auxiliary > 0 && !this.#from.length && streams.length > 1) for (const { y } of streams) lossOf(y, auxiliary);
     const result = loss === 'ccc' ? { mse: mse(graph, z, target, 0), ccc: main } : { mse: main, ccc: null };

@@ -33,7 +33,8 @@ int64_t Data::add_column(int64_t width, int64_t replicas) {
     throw Error("ERR_OUT_OF_MEMORY", "a column would have more than 2^40 values");
   }
   std::vector<DataView::Column> columns = columns_;
-  std::shared_ptr<Memory> memory = device_->allocate(sizeof(float) * static_cast<size_t>(frames_ * width * replicas));
+  std::shared_ptr<Memory> memory =
+      device_->allocate_column(sizeof(float) * static_cast<size_t>(frames_ * width * replicas));
   columns.push_back({static_cast<float*>(memory->data()), width, replicas});
   const size_t bytes = columns.size() * sizeof(DataView::Column);
   std::shared_ptr<Memory> table = device_->allocate(bytes);

@@ -20,7 +20,7 @@ struct DataView {
   const int64_t* lengths;
 
   // First value of frame 0; a shared column answers any replica.
-  CIRCUMPLEX_BOTH float* values(int64_t column, int64_t sequence, int64_t replica) const {
+  CIRCUMPLEX_HOST_DEVICE float* values(int64_t column, int64_t sequence, int64_t replica) const {
     const Column c = columns[column];
     const int64_t r = c.replicas == 1 ? 0 : replica;
     return c.values + (offsets[sequence] * c.replicas + r * lengths[sequence]) * c.width;

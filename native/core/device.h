@@ -53,6 +53,8 @@ class Device {
   virtual int threads() const = 0;              // of the host that compute
   virtual int gpu() const { return -1; }        // its index; -1: not one
   virtual std::shared_ptr<Memory> allocate(size_t bytes) = 0;
+  // For a data set's column, of which a chunk reads a small part: may lie where the device reaches it, only slower.
+  virtual std::shared_ptr<Memory> allocate_column(size_t bytes) { return allocate(bytes); }
   virtual std::unique_ptr<Execution> execution(int32_t replicas, int32_t lanes, int32_t chunk) = 0;
 
   // Runs on the device's own thread, after all jobs posted before.

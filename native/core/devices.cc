@@ -25,10 +25,14 @@ int gpu_index(const std::string& name) {
 
 std::shared_ptr<Device> open_device(const std::string& name, int threads, const std::string& isa) {
   if (name == "cpu") return std::make_shared<cpu::Device>(threads, isa);
-  const int index = gpu_index(name);
-  if (index < 0) throw Error("ERR_CONFIG", "unknown device '" + name + "': one of cpu, cuda, cuda:N");
+  const size_t comma = name.find(',');
+  const std::string precision = comma == std::string::npos ? "" : name.substr(comma + 1);
+  const int index = gpu_index(name.substr(0, comma));
+  if (index < 0 || (comma != std::string::npos && precision != "tf32" && precision != "bf16")) {
+    throw Error("ERR_CONFIG", "unknown device '" + name + "': one of cpu, cuda, cuda:N, or cuda,tf32 and cuda,bf16");
+  }
 #if defined(CIRCUMPLEX_CUDA)
-  return std::make_shared<cuda::Device>(index);
+  return std::make_shared<cuda::Device>(index, precision);
 #else
   throw Error("ERR_NO_DEVICE", "device '" + name + "': this build of circumplex has no CUDA kernels");
 #endif

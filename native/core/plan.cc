@@ -110,6 +110,12 @@ float* Plan::floats(int64_t count) {
   return static_cast<float*>(allocate(count * static_cast<int64_t>(sizeof(float))));
 }
 
+void* Plan::upload(const void* values, int64_t bytes) {
+  void* memory = allocate(bytes);
+  memory_.back()->write(0, values, static_cast<size_t>(bytes));
+  return memory;
+}
+
 void Plan::keep(int64_t slot, const char* op, void* self) { slots_[slot] = {op, self}; }
 
 void* Plan::take(int64_t slot, const char* op) {

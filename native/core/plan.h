@@ -65,6 +65,8 @@ class Plan {
   // Zeroed memory of the device that lives as long as the program.
   void* allocate(int64_t bytes);
   float* floats(int64_t count);
+  // Memory of the device with a copy of what the host has at `values`.
+  void* upload(const void* values, int64_t bytes);
   // Of the host, to describe the call with. `T` is plain data: it is never destroyed, only released with the program.
   // Always inline, since kernels of several instruction sets make the same structs.
   template <class T>

@@ -4,9 +4,9 @@
 
 // A function that host and device code share.
 #if defined(__CUDACC__)
-#define CIRCUMPLEX_BOTH __host__ __device__
+#define CIRCUMPLEX_HOST_DEVICE __host__ __device__
 #else
-#define CIRCUMPLEX_BOTH
+#define CIRCUMPLEX_HOST_DEVICE
 #endif
 
 namespace circumplex {
@@ -23,15 +23,21 @@ struct Tensor {
   int64_t stride;    // elements between replicas; 0: shared
   int64_t replicas;  // 1 when shared
 
-  CIRCUMPLEX_BOTH int64_t size() const {  // elements of one replica
+  CIRCUMPLEX_HOST_DEVICE int64_t size() const {  // elements of one replica
     int64_t n = 1;
     for (int32_t i = 0; i < rank; i++) n *= dims[i];
     return n;
   }
-  CIRCUMPLEX_BOTH float* f32(int64_t replica = 0) const { return static_cast<float*>(data) + replica * stride; }
-  CIRCUMPLEX_BOTH double* f64(int64_t replica = 0) const { return static_cast<double*>(data) + replica * stride; }
-  CIRCUMPLEX_BOTH int32_t* i32(int64_t replica = 0) const { return static_cast<int32_t*>(data) + replica * stride; }
-  CIRCUMPLEX_BOTH uint8_t* u8(int64_t replica = 0) const { return static_cast<uint8_t*>(data) + replica * stride; }
+  CIRCUMPLEX_HOST_DEVICE float* f32(int64_t replica = 0) const { return static_cast<float*>(data) + replica * stride; }
+  CIRCUMPLEX_HOST_DEVICE double* f64(int64_t replica = 0) const {
+    return static_cast<double*>(data) + replica * stride;
+  }
+  CIRCUMPLEX_HOST_DEVICE int32_t* i32(int64_t replica = 0) const {
+    return static_cast<int32_t*>(data) + replica * stride;
+  }
+  CIRCUMPLEX_HOST_DEVICE uint8_t* u8(int64_t replica = 0) const {
+    return static_cast<uint8_t*>(data) + replica * stride;
+  }
 };
 
 }  // namespace circumplex

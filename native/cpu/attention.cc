@@ -8,14 +8,11 @@
 // valid count; with none left, the context is 0. Two controls replace the score: `uniform` (0) and `static` (a learned
 // logit an offset). While control.bypass is set, the centre frame alone is fed.
 //
-// attentive_lstm (v [left+T+right,B,D], valid u8 [left+T+right,B] or none, Wa [H,D] | logits [window] | none,
-//                 per layer: w_ih [4H,in], w_hh [4H,H], b_ih [4H], b_hh [4H])
-//                -> (y [T,B,H], state [layers,2,B,H] in and out, attention [T,B,window])
-// attentive_lstm_backward (v, dy) -> (dv or none, the score's gradient or none, a gradient for each weight or none)
-//
 // Backward, with g = dz of layer 0: da = g . P(s), de = a (da - sum a da), dh_top(t-1) += sum de K(s); after the
 // recurrence the band sums dP(s) = sum_t a(t, s) g(t) and dK(s) = sum_t de(t, s) h_top(t-1), then dWa = dK' V and
 // dW_ih = dP' V.
+
+#include "operators/attention.h"
 
 #include "cpu/cell.h"
 #include "cpu/dropout.h"
@@ -30,14 +27,12 @@ constexpr int64_t kRowBlock = 96;
 constexpr int64_t kPanelBlock = 8;
 constexpr int64_t kMostLanes = 12;
 
-enum Score { kDotProduct = 0, kUniform = 1, kStatic = 2 };
-
 struct Attentive;
 
 struct Layer {
   Attentive* op;
   int64_t index, input;
-  Tensor w_ih, w_hh, b_ih, b_hh;
+  LstmWeights weights;
   float *packed_ih, *packed_hh, *bias;  // per replica
   float *packed_ih_backward, *packed_hh_backward;
   float *gates, *h, *c, *tanh_c;  // as in lstm.cc, forward in time
@@ -45,9 +40,10 @@ struct Layer {
 };
 
 struct Attentive {
+  AttentiveCall call;
   const Control* control;
   int64_t hidden, hp, layers, frames, lanes, left, right, window, halo, width, blocks;  // width: of v
-  int64_t score_kind;
+  Score score_kind;
   Dropping dropping;
   Tensor v, valid, score, y, state, attention;
   int32_t *rows, *columns;
@@ -55,6 +51,7 @@ struct Attentive {
   float* packed_k;  // Wa, per replica
   float *p, *k;     // [left+T+right, B, 4 hp] and [.., hp]
   // Backward.
+  AttentiveBackwardCall backward;
   Tensor dy, dv;
   float *de, *dp, *dk;  // [T,B,window], like p, like k
   float* packed_score_backward;
@@ -78,13 +75,14 @@ void pack(void* self, int64_t task, Worker&) {
   const int64_t group = task % groups, replica = task / groups;
   if (!s.control->active[replica]) return;
   const int64_t first = group * kPanelBlock, last = smaller(panels, first + kPanelBlock);
-  pack_transposed(layer.packed_ih + replica * packed_size(layer.input, n), layer.w_ih.f32(replica), layer.input, n,
-                  layer.input, s.rows, first, last);
-  pack_transposed(layer.packed_hh + replica * packed_size(s.hidden, n), layer.w_hh.f32(replica), s.hidden, n, s.hidden,
-                  s.rows, first, last);
+  pack_transposed(layer.packed_ih + replica * packed_size(layer.input, n), layer.weights.w_ih.f32(replica), layer.input,
+                  n, layer.input, s.rows, first, last);
+  pack_transposed(layer.packed_hh + replica * packed_size(s.hidden, n), layer.weights.w_hh.f32(replica), s.hidden, n,
+                  s.hidden, s.rows, first, last);
   if (group) return;
-  add_biases(layer.bias + replica * n, layer.b_ih.f32(replica), layer.b_hh.f32(replica), s.hidden, s.hp);
-  if (layer.index == 0 && s.score_kind == kDotProduct) {
+  add_biases(layer.bias + replica * n, layer.weights.b_ih.f32(replica), layer.weights.b_hh.f32(replica), s.hidden,
+             s.hp);
+  if (layer.index == 0 && s.score_kind == Score::dot_product) {
     pack_transposed(s.packed_k + replica * packed_size(s.width, s.hidden), s.score.f32(replica), s.width, s.hidden,
                     s.width, nullptr, 0, divide_up(s.hidden, kPanel));
   }
@@ -100,7 +98,7 @@ void multiply_window(void* self, int64_t task, Worker&) {
   const float* v = s.v.f32(replica) + first * s.width;
   multiply_rows(rows, n, s.width, v, s.width, s.layer[0].packed_ih + replica * packed_size(s.width, n), Start::zero,
                 nullptr, s.p + (replica * all + first) * n, n);
-  if (s.score_kind != kDotProduct) return;
+  if (s.score_kind != Score::dot_product) return;
   multiply_rows(rows, s.hidden, s.width, v, s.width, s.packed_k + replica * packed_size(s.width, s.hidden), Start::zero,
                 nullptr, s.k + (replica * all + first) * s.hp, s.hp);
 }
@@ -131,7 +129,7 @@ void attend(const Attentive& s, int64_t replica, int64_t t, int64_t lane, const 
   }
   const int64_t all = (s.frames + s.halo) * s.lanes;
   const float* k = s.k ? s.k + (replica * all + t * s.lanes + lane) * s.hp : nullptr;
-  const float* logits = s.score_kind == kStatic ? s.score.f32(replica) : nullptr;
+  const float* logits = s.score_kind == Score::fixed ? s.score.f32(replica) : nullptr;
   constexpr float kAbsent = -__builtin_inff();
   float most = kAbsent;
   for (int64_t j = 0; j < s.window; j++) {
@@ -268,11 +266,11 @@ void pack_backward(void* self, int64_t task, Worker&) {
   const int64_t replica = task / s.layers, l = task % s.layers, k = 4 * s.hp;
   if (!s.control->active[replica]) return;
   const Layer& layer = s.layer[l];
-  pack_plain(layer.packed_hh_backward + replica * packed_size(k, s.hidden), layer.w_hh.f32(replica), s.hidden, s.hidden,
-             k, s.rows, 0, divide_up(s.hidden, kPanel));
+  pack_plain(layer.packed_hh_backward + replica * packed_size(k, s.hidden), layer.weights.w_hh.f32(replica), s.hidden,
+             s.hidden, k, s.rows, 0, divide_up(s.hidden, kPanel));
   if (layer.packed_ih_backward) {
-    pack_plain(layer.packed_ih_backward + replica * packed_size(k, layer.input), layer.w_ih.f32(replica), layer.input,
-               layer.input, k, s.rows, 0, divide_up(layer.input, kPanel));
+    pack_plain(layer.packed_ih_backward + replica * packed_size(k, layer.input), layer.weights.w_ih.f32(replica),
+               layer.input, layer.input, k, s.rows, 0, divide_up(layer.input, kPanel));
   }
   if (l == 0 && s.packed_score_backward) {
     pack_plain(s.packed_score_backward + replica * packed_size(s.hidden, s.width), s.score.f32(replica), s.width,
@@ -283,7 +281,7 @@ void pack_backward(void* self, int64_t task, Worker&) {
 // de [window] from g = dz of layer 0 at frame t; adds sum de K(s) to dh.
 void attend_backward(const Attentive& s, int64_t replica, int64_t t, int64_t lane, const float* g, float* dh,
                      float* de) {
-  if (s.control->bypass || s.score_kind == kUniform) {
+  if (s.control->bypass || s.score_kind == Score::uniform) {
     clear(de, s.window);
     return;
   }
@@ -295,7 +293,7 @@ void attend_backward(const Attentive& s, int64_t replica, int64_t t, int64_t lan
     mean += a[j] * de[j];
   }
   for (int64_t j = 0; j < s.window; j++) de[j] = a[j] * (de[j] - mean);
-  if (s.score_kind != kDotProduct) return;
+  if (s.score_kind != Score::dot_product) return;
   for (int64_t u = 0; u < s.hp; u += W) {
     V sum = load(dh + u);
     for (int64_t j = 0; j < s.window; j++) {
@@ -308,24 +306,25 @@ void attend_backward(const Attentive& s, int64_t replica, int64_t t, int64_t lan
 void recur_backward(void* self, int64_t task, Worker& worker) {
   const Attentive& s = *static_cast<const Attentive*>(self);
   const Control& control = *s.control;
-  const Lanes lanes = lanes_of(s, task);
+  const int64_t first = task % s.backward.segments * s.backward.truncate;
+  const Lanes lanes = lanes_of(s, task / s.backward.segments);
   if (!control.active[lanes.replica]) return;
   const int64_t n = 4 * s.hp, row = s.lanes * s.hp, count = lanes.last - lanes.first, frames_all = s.frames * s.lanes;
-  const int64_t r = lanes.replica, block = count * s.hp;
+  const int64_t r = lanes.replica, block = count * s.hp, end = smaller(control.frames, first + s.backward.truncate);
   float *dh = worker.scratch, *dc = dh + s.layers * block, *dx = dc + s.layers * block;  // dx [lane, hidden]
   clear(dh, 2 * s.layers * block);
   float* de = s.de + r * frames_all * s.window;
   int64_t frames = 0;
   for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
     frames = larger(frames, control.length[lane]);
-    for (int64_t t = control.length[lane]; t < control.frames; t++) {
+    for (int64_t t = larger(first, control.length[lane]); t < end; t++) {
       clear(de + (t * s.lanes + lane) * s.window, s.window);
       for (int64_t l = 0; l < s.layers; l++) {
         clear(s.layer[l].gates + (r * frames_all + t * s.lanes + lane) * n, n);
       }
     }
   }
-  for (int64_t t = frames - 1; t >= 0; t--) {
+  for (int64_t t = smaller(frames, end) - 1; t >= first; t--) {
     for (int64_t l = s.layers - 1; l >= 0; l--) {
       const Layer& layer = s.layer[l];
       float* gates = layer.gates + (r * frames_all + t * s.lanes) * n;
@@ -379,7 +378,7 @@ void gather_band(void* self, int64_t task, Worker&) {
       store(dp + u, low);
       store(dp + u + W, high);
     }
-    if (s.score_kind != kDotProduct) continue;
+    if (s.score_kind != Score::dot_product) continue;
     float* dk = s.dk + ((replica * reach + at) * s.lanes + lane) * s.hp;
     for (int64_t u = 0; u < s.hp; u += W) {
       V sum = zero();
@@ -402,24 +401,20 @@ void multiply_window_backward(void* self, int64_t task, Worker&) {
   float* dv = s.dv.f32(replica) + first * s.width;
   multiply_rows(rows, s.width, n, s.dp + (replica * all + first) * n, n,
                 s.layer[0].packed_ih_backward + replica * packed_size(n, s.width), Start::zero, nullptr, dv, s.width);
-  if (s.score_kind != kDotProduct) return;
+  if (s.score_kind != Score::dot_product) return;
   multiply_rows(rows, s.width, s.hidden, s.dk + (replica * all + first) * s.hp, s.hp,
                 s.packed_score_backward + replica * packed_size(s.hidden, s.width), Start::output, nullptr, dv,
                 s.width);
 }
 
-void plan_layers(Plan& plan, const Call& call, Attentive* s) {
+void plan_layers(Plan& plan, Attentive* s) {
   const int64_t replicas = plan.control.replicas, rows = s->frames * s->lanes, n = 4 * s->hp;
   for (int64_t l = 0; l < s->layers; l++) {
     Layer& layer = s->layer[l];
-    const int64_t argument = 3 + 4 * l;
     layer.op = s;
     layer.index = l;
-    layer.input = l ? s->hidden : s->width;
-    layer.w_ih = call.input(argument, "weight_ih", Type::f32, 2, 4 * s->hidden, layer.input);
-    layer.w_hh = call.input(argument + 1, "weight_hh", Type::f32, 2, 4 * s->hidden, s->hidden);
-    layer.b_ih = call.input(argument + 2, "bias_ih", Type::f32, 1, 4 * s->hidden);
-    layer.b_hh = call.input(argument + 3, "bias_hh", Type::f32, 1, 4 * s->hidden);
+    layer.input = s->call.input(l);
+    layer.weights = s->call.weights[l];
     layer.packed_ih = plan.floats(replicas * packed_size(layer.input, n));
     layer.packed_hh = plan.floats(replicas * packed_size(s->hidden, n));
     layer.bias = plan.floats(replicas * n);
@@ -439,35 +434,26 @@ void plan_attentive_lstm(Plan& plan, const Call& call) {
   Attentive* s = plan.make<Attentive>();
   const Control& control = plan.control;
   s->control = &control;
-  s->hidden = call.integer("hidden");
-  s->layers = call.integer("layers");
-  s->left = call.integer("left");
-  s->right = call.integer("right");
-  s->score_kind = call.integer("attention");
-  s->dropping = {call.number("dropout", 0), static_cast<uint32_t>(call.integer("site", 0))};
-  if (s->hidden < 1 || s->layers < 1) call.refuse("hidden and layers must be at least 1");
-  if (s->left < 0 || s->right < 0) call.refuse("a window reaches 0 or more frames to each side");
-  if (s->score_kind < kDotProduct || s->score_kind > kStatic)
-    call.refuse("attention is 0 (gdp), 1 (uniform) or 2 (static)");
-  if (!(s->dropping.p >= 0 && s->dropping.p < 1)) call.refuse("dropout must lie in [0, 1)");
-  s->halo = s->left + s->right;
-  s->window = s->halo + 1;
+  s->call = read_attentive_lstm(plan, call);
+  const AttentiveCall& read = s->call;
+  s->hidden = read.hidden;
+  s->layers = read.layers;
+  s->left = read.left;
+  s->right = read.right;
+  s->score_kind = read.kind;
+  s->dropping = {read.dropout, read.site};
+  s->halo = read.halo();
+  s->window = read.window();
   s->hp = padded_units(s->hidden);
-  s->frames = control.chunk;
-  s->lanes = control.lanes;
-  s->v = call.input(0, "v", Type::f32, 3, s->frames + s->halo, s->lanes);
-  s->width = s->v.dims[2];
-  if (call.has_input(1)) s->valid = call.input(1, "valid", Type::u8, 2, s->frames + s->halo, s->lanes);
-  if (s->score_kind == kDotProduct) s->score = call.input(2, "attention weight", Type::f32, 2, s->hidden, s->width);
-  if (s->score_kind == kStatic) s->score = call.input(2, "window logits", Type::f32, 1, s->window);
-  s->y = call.output(0, "y", Type::f32, 3, s->frames, s->lanes, s->hidden);
-  s->state = call.output(1, "state", Type::f32, 4, s->layers, 2, s->lanes);
-  s->attention = call.output(2, "attention", Type::f32, 3, s->frames, s->lanes, s->window);
-  if (s->state.dims[3] != s->hidden) call.refuse("the state's last axis must be the hidden size");
-  if (s->y.replicas != control.replicas || s->state.replicas != control.replicas ||
-      s->attention.replicas != control.replicas) {
-    call.refuse("y, state and attention must have one copy a replica");
-  }
+  s->frames = read.frames;
+  s->lanes = read.lanes;
+  s->v = read.v;
+  s->width = read.width;
+  s->valid = read.valid;
+  s->score = read.score;
+  s->y = read.y;
+  s->state = read.state;
+  s->attention = read.attention;
   s->rows = plan.list<int32_t>(4 * s->hp);
   s->columns = plan.list<int32_t>(4 * s->hidden);
   map_gates(s->rows, s->hidden, s->hp);
@@ -476,11 +462,11 @@ void plan_attentive_lstm(Plan& plan, const Call& call) {
   const int64_t replicas = control.replicas, all = (s->frames + s->halo) * s->lanes;
   s->blocks = smaller(s->lanes, larger(divide_up(plan.threads, replicas), divide_up(s->lanes, kMostLanes)));
   s->p = plan.floats(replicas * all * 4 * s->hp);
-  if (s->score_kind == kDotProduct) {
+  if (s->score_kind == Score::dot_product) {
     s->k = plan.floats(replicas * all * s->hp);
     s->packed_k = plan.floats(replicas * packed_size(s->width, s->hidden));
   }
-  plan_layers(plan, call, s);
+  plan_layers(plan, s);
 
   for (int64_t l = 0; l < s->layers; l++) {
     const int64_t tasks = replicas * divide_up(4 * s->hp / kPanel, kPanelBlock);
@@ -499,53 +485,39 @@ void plan_attentive_lstm_backward(Plan& plan, const Call& call) {
   Attentive* s = static_cast<Attentive*>(plan.take(call.integer("slot"), "attentive_lstm"));
   const int64_t replicas = plan.control.replicas, rows = s->frames * s->lanes, n = 4 * s->hp;
   const int64_t all = (s->frames + s->halo) * s->lanes;
-  s->dy = call.input(1, "dy", Type::f32, 3, s->frames, s->lanes, s->hidden);
-  if (call.has_output(0)) s->dv = call.output(0, "dv", Type::f32, 3, s->frames + s->halo, s->lanes, s->width);
-  if (s->dv.data && s->dv.replicas != replicas) call.refuse("dv must have one copy a replica");
+  s->backward = read_attentive_lstm_backward(plan, call, s->call);
+  s->dy = s->backward.dy;
+  s->dv = s->backward.dv;
   s->de = plan.floats(replicas * rows * s->window);
   s->dp = plan.floats(replicas * all * n);
-  if (s->score_kind == kDotProduct) s->dk = plan.floats(replicas * all * s->hp);
+  if (s->score_kind == Score::dot_product) s->dk = plan.floats(replicas * all * s->hp);
   for (int64_t l = 0; l < s->layers; l++) {
     Layer& layer = s->layer[l];
     layer.packed_hh_backward = plan.floats(replicas * packed_size(n, s->hidden));
     if (l || s->dv.data) layer.packed_ih_backward = plan.floats(replicas * packed_size(n, layer.input));
   }
-  if (s->dv.data && s->score_kind == kDotProduct) {
+  if (s->dv.data && s->score_kind == Score::dot_product) {
     s->packed_score_backward = plan.floats(replicas * packed_size(s->hidden, s->width));
   }
   plan.scratch((2 * s->layers * s->hp + s->hidden) * s->lanes * static_cast<int64_t>(sizeof(float)));
   plan.stage(replicas * s->layers, pack_backward, s);
-  plan.stage(replicas * s->blocks, recur_backward, s);
+  plan.stage(replicas * s->blocks * s->backward.segments, recur_backward, s);
   plan.stage(replicas * (s->frames + s->halo), gather_band, s);
   if (s->dv.data) plan.stage(replicas * divide_up(all, kRowBlock), multiply_window_backward, s);
 
   const int64_t count = 1 + 3 * s->layers;
   WeightGradient* gradients = plan.list<WeightGradient>(count);
   WeightGradient& score = gradients[0];
-  if (call.has_output(1) && s->score_kind == kDotProduct) {
-    score = {s->hidden,   s->width,
-             nullptr,     s->dk,
-             all * s->hp, s->hp,
-             s->v.f32(),  s->v.stride,
-             s->width,    call.output(1, "attention weight's gradient", Type::f32, 2, s->hidden, s->width),
-             {},          s->halo,
-             nullptr,     0,
-             0,           0,
-             nullptr};
-  } else if (call.has_output(1) && s->score_kind == kStatic) {
-    score = {s->window, 1,       nullptr, s->de, rows * s->window,
-             s->window, nullptr, 0,       0,     call.output(1, "window logits' gradient", Type::f32, 1, s->window),
-             {},        0,       nullptr, 0,     0,
-             0,         nullptr};
+  if (s->backward.dscore.data && s->score_kind == Score::dot_product) {
+    score = {s->hidden,          s->width, nullptr, s->dk,   all * s->hp, s->hp, s->v.f32(), s->v.stride, s->width,
+             s->backward.dscore, {},       s->halo, nullptr, 0,           0,     0,          nullptr};
+  } else if (s->backward.dscore.data && s->score_kind == Score::fixed) {
+    score = {s->window, 1, nullptr, s->de, rows * s->window, s->window, nullptr, 0, 0, s->backward.dscore, {}, 0,
+             nullptr,   0, 0,       0,     nullptr};
   }
   for (int64_t l = 0; l < s->layers; l++) {
     const Layer& layer = s->layer[l];
-    const int64_t argument = 2 + 4 * l;
-    const auto out = [&](int64_t offset, int32_t rank, int64_t width) {
-      return call.has_output(argument + offset)
-                 ? call.output(argument + offset, "gradient", Type::f32, rank, 4 * s->hidden, width)
-                 : Tensor{};
-    };
+    const LstmWeights& gradient = s->backward.gradients[l];
     WeightGradient* g = gradients + 1 + 3 * l;
     g[0] = g[1] = g[2] = {4 * s->hidden, 0, s->columns, layer.gates, rows * n, n, nullptr, 0, 0, {}, {}, 0,
                           nullptr,       0, 0,          0,           nullptr};
@@ -557,15 +529,15 @@ void plan_attentive_lstm_backward(Plan& plan, const Call& call) {
       g[0].a_stride = all * n;
       g[0].halo = s->halo;
     }
-    g[0].out = out(0, 2, layer.input);
+    g[0].out = gradient.w_ih;
     g[1].n = s->hidden;
     g[1].ldb = s->hp;
     g[1].b = layer.h;
     g[1].b_stride = (rows + s->lanes) * s->hp;
-    g[1].out = out(1, 2, s->hidden);
+    g[1].out = gradient.w_hh;
     g[2].n = 1;
-    g[2].out = out(2, 1, -1);
-    g[2].twin = out(3, 1, -1);
+    g[2].out = gradient.b_ih;
+    g[2].twin = gradient.b_hh;
   }
   plan_weight_gradients(plan, call, gradients, count, s->frames);
   plan.kernel("lane-blocked recurrence, deferred band and weight gradients");

@@ -7,13 +7,10 @@
 // on one thread, without synchronisation. Backward: the recurrence turns stored gates into dz, and every weight
 // gradient is a product over the chunk afterwards.
 //
-// lstm           (x [T,B,D], per layer and direction: w_ih [4H,in], w_hh [4H,H], b_ih [4H], b_hh [4H])
-//                -> (y [T,B,directions*H], state [layers*directions, 2, B, H] in and out: h, c)
-// lstm_backward  (x, dy, the same weights) -> (dx or none, a gradient for each weight or none)
-//                It consumes what the forward call with the same `slot` kept.
-//
 // A lane's chunk is its `length` first frames. Its forward state starts from `state`, or from zero where the lane's
 // sequence starts; its backward direction starts from zero at the chunk's end. y is 0 beyond a lane's length.
+
+#include "operators/lstm.h"
 
 #include "cpu/cell.h"
 #include "cpu/dropout.h"
@@ -34,7 +31,7 @@ struct Layer;
 struct Direction {
   Layer* layer;
   bool reverse;
-  Tensor w_ih, w_hh, b_ih, b_hh;
+  LstmWeights weights;
   float *packed_ih, *packed_hh, *bias;
   float* gates;  // [T,B,4,hp]: pre-activations, then gates, then dz
   float* h;      // [T+1,B,hp]: slot t is the state before frame t (reverse: slot t + 1)
@@ -44,6 +41,7 @@ struct Direction {
 };
 
 struct Lstm {
+  LstmCall call;
   const Control* control;
   int64_t hidden, hp, layers, directions, width, frames, lanes, blocks;  // width: of a layer's output
   Dropping dropping;
@@ -80,11 +78,12 @@ void pack(void* self, int64_t task, Worker&) {
   const int64_t group = task % groups, replica = task / groups;
   if (!s.control->active[replica]) return;
   const int64_t first = group * kPanelBlock, last = smaller(panels, first + kPanelBlock);
-  pack_transposed(d.packed_ih + replica * packed_size(layer.input, n), d.w_ih.f32(replica), layer.input, n, layer.input,
+  pack_transposed(d.packed_ih + replica * packed_size(layer.input, n), d.weights.w_ih.f32(replica), layer.input, n,
+                  layer.input, s.rows, first, last);
+  pack_transposed(d.packed_hh + replica * packed_size(s.hidden, n), d.weights.w_hh.f32(replica), s.hidden, n, s.hidden,
                   s.rows, first, last);
-  pack_transposed(d.packed_hh + replica * packed_size(s.hidden, n), d.w_hh.f32(replica), s.hidden, n, s.hidden, s.rows,
-                  first, last);
-  if (group == 0) add_biases(d.bias + replica * n, d.b_ih.f32(replica), d.b_hh.f32(replica), s.hidden, s.hp);
+  if (group == 0)
+    add_biases(d.bias + replica * n, d.weights.b_ih.f32(replica), d.weights.b_hh.f32(replica), s.hidden, s.hp);
 }
 
 void multiply_input(void* self, int64_t task, Worker&) {
@@ -187,7 +186,7 @@ struct LayerBackward;
 
 struct LstmBackward {
   Lstm* forward;
-  Tensor dx, dy;
+  LstmBackwardCall call;
   LayerBackward* layer;  // [layers]
 };
 
@@ -212,12 +211,12 @@ void pack_backward(void* self, int64_t task, Worker&) {
   const Direction& d = s.direction[layer.index * s.directions + direction];
   const int64_t copy_index = direction * replicas + replica;
   if (group == groups - 1) {
-    pack_plain(b.packed_hh + copy_index * packed_size(k, s.hidden), d.w_hh.f32(replica), s.hidden, s.hidden, k, s.rows,
-               0, divide_up(s.hidden, kPanel));
+    pack_plain(b.packed_hh + copy_index * packed_size(k, s.hidden), d.weights.w_hh.f32(replica), s.hidden, s.hidden, k,
+               s.rows, 0, divide_up(s.hidden, kPanel));
   } else if (b.dx) {
     const int64_t first = group * kPanelBlock, last = smaller(divide_up(layer.input, kPanel), first + kPanelBlock);
-    pack_plain(b.packed_ih + copy_index * packed_size(k, layer.input), d.w_ih.f32(replica), layer.input, layer.input, k,
-               s.rows, first, last);
+    pack_plain(b.packed_ih + copy_index * packed_size(k, layer.input), d.weights.w_ih.f32(replica), layer.input,
+               layer.input, k, s.rows, first, last);
   }
 }
 
@@ -226,7 +225,8 @@ void recur_backward(void* self, int64_t task, Worker& worker) {
   const Layer& layer = *b.layer;
   const Lstm& s = *layer.lstm;
   const Control& control = *s.control;
-  const Lanes lanes = lanes_of(s, task);
+  const int64_t segments = b.lstm->call.segments, first = task % segments * b.lstm->call.truncate;
+  const Lanes lanes = lanes_of(s, task / segments);
   if (!control.active[lanes.replica]) return;
   const Direction& d = s.direction[layer.index * s.directions + lanes.direction];
   const int64_t n = 4 * s.hp, row = s.lanes * s.hp, count = lanes.last - lanes.first;
@@ -237,12 +237,13 @@ void recur_backward(void* self, int64_t task, Worker& worker) {
   const float* packed = b.packed_hh + (lanes.direction * control.replicas + lanes.replica) * packed_size(n, s.hidden);
   float *dh = worker.scratch, *dc = dh + count * s.hp;
   clear(dh, 2 * count * s.hp);
-  const int64_t frames = longest(control, lanes);
+  const int64_t end = smaller(control.frames, first + b.lstm->call.truncate);
   for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
-    for (int64_t t = control.length[lane]; t < control.frames; t++) clear(gates + (t * s.lanes + lane) * n, n);
+    for (int64_t t = larger(first, control.length[lane]); t < end; t++) clear(gates + (t * s.lanes + lane) * n, n);
   }
+  const int64_t frames = smaller(longest(control, lanes), end) - first;
   for (int64_t step = 0; step < frames; step++) {
-    const int64_t t = d.reverse ? step : frames - 1 - step;
+    const int64_t t = first + (d.reverse ? step : frames - 1 - step);
     const int64_t before = (d.reverse ? t + 1 : t) * row;
     for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
       if (t >= control.length[lane]) {  // a reverse lane that is over must not hand its gradient on
@@ -281,7 +282,7 @@ void multiply_input_backward(void* self, int64_t task, Worker&) {
   multiply(dx, dx, scale, rows * layer.input);
 }
 
-void plan_layers(Plan& plan, const Call& call, Lstm* s) {
+void plan_layers(Plan& plan, const LstmCall& call, Lstm* s) {
   const int64_t replicas = plan.control.replicas, rows = s->frames * s->lanes, n = 4 * s->hp;
   for (int64_t l = 0; l < s->layers; l++) {
     Layer& layer = s->layer[l];
@@ -299,11 +300,7 @@ void plan_layers(Plan& plan, const Call& call, Lstm* s) {
       d.layer = &layer;
       d.position = l * s->directions + i;
       d.reverse = i == 1;
-      const int64_t argument = 1 + 4 * d.position;
-      d.w_ih = call.input(argument, "weight_ih", Type::f32, 2, 4 * s->hidden, layer.input);
-      d.w_hh = call.input(argument + 1, "weight_hh", Type::f32, 2, 4 * s->hidden, s->hidden);
-      d.b_ih = call.input(argument + 2, "bias_ih", Type::f32, 1, 4 * s->hidden);
-      d.b_hh = call.input(argument + 3, "bias_hh", Type::f32, 1, 4 * s->hidden);
+      d.weights = call.weights[d.position];
       d.packed_ih = plan.floats(replicas * packed_size(layer.input, n));
       d.packed_hh = plan.floats(replicas * packed_size(s->hidden, n));
       d.bias = plan.floats(replicas * n);
@@ -327,23 +324,19 @@ void plan_lstm(Plan& plan, const Call& call) {
   Lstm* s = plan.make<Lstm>();
   const Control& control = plan.control;
   s->control = &control;
-  s->hidden = call.integer("hidden");
-  s->layers = call.integer("layers");
-  s->directions = call.integer("bidirectional", 0) ? 2 : 1;
-  s->dropping = {call.number("dropout", 0), static_cast<uint32_t>(call.integer("site", 0))};
-  if (s->hidden < 1 || s->layers < 1) call.refuse("hidden and layers must be at least 1");
-  if (!(s->dropping.p >= 0 && s->dropping.p < 1)) call.refuse("dropout must lie in [0, 1)");
+  const LstmCall read = read_lstm(plan, call);
+  s->hidden = read.hidden;
+  s->layers = read.layers;
+  s->directions = read.directions;
+  s->dropping = {read.dropout, read.site};
   s->hp = padded_units(s->hidden);
-  s->width = s->directions * s->hidden;
-  s->frames = control.chunk;
-  s->lanes = control.lanes;
-  s->x = call.input(0, "x", Type::f32, 3, s->frames, s->lanes);
-  s->y = call.output(0, "y", Type::f32, 3, s->frames, s->lanes, s->width);
-  s->state = call.output(1, "state", Type::f32, 4, s->layers * s->directions, 2, s->lanes);
-  if (s->state.dims[3] != s->hidden) call.refuse("the state's last axis must be the hidden size");
-  if (s->y.replicas != control.replicas || s->state.replicas != control.replicas) {
-    call.refuse("y and state must have one copy a replica");
-  }
+  s->width = read.width;
+  s->frames = read.frames;
+  s->lanes = read.lanes;
+  s->x = read.x;
+  s->y = read.y;
+  s->state = read.state;
+  s->call = read;
   s->rows = plan.list<int32_t>(4 * s->hp);
   s->columns = plan.list<int32_t>(4 * s->hidden);
   map_gates(s->rows, s->hidden, s->hp);
@@ -351,7 +344,7 @@ void plan_lstm(Plan& plan, const Call& call) {
   s->layer = plan.list<Layer>(s->layers);
   s->direction = plan.list<Direction>(s->layers * s->directions);
   s->blocks = lane_blocks(s->lanes, control.replicas * s->directions, plan.threads);
-  plan_layers(plan, call, s);
+  plan_layers(plan, read, s);
 
   const int64_t replicas = control.replicas, panels = 4 * s->hp / kPanel;
   for (int64_t i = 0; i < s->layers * s->directions; i++) {
@@ -375,9 +368,8 @@ void plan_lstm_backward(Plan& plan, const Call& call) {
   LstmBackward* b = plan.make<LstmBackward>();
   Lstm* s = static_cast<Lstm*>(plan.take(call.integer("slot"), "lstm"));
   b->forward = s;
-  b->dy = call.input(1, "dy", Type::f32, 3, s->frames, s->lanes, s->width);
-  if (call.has_output(0)) b->dx = call.output(0, "dx", Type::f32, 3, s->frames, s->lanes, s->x.dims[2]);
-  if (b->dx.data && b->dx.replicas != plan.control.replicas) call.refuse("dx must have one copy a replica");
+  b->call = read_lstm_backward(plan, call, s->call);
+  const Tensor &dx = b->call.dx, &dy = b->call.dy;
   b->layer = plan.list<LayerBackward>(s->layers);
   const int64_t replicas = plan.control.replicas, rows = s->frames * s->lanes, k = 4 * s->hp;
   const int64_t directions = s->layers * s->directions;
@@ -388,11 +380,11 @@ void plan_lstm_backward(Plan& plan, const Call& call) {
     layer.lstm = b;
     layer.layer = &s->layer[l];
     const bool last = l == s->layers - 1;
-    layer.dy = last ? b->dy.f32() : b->layer[l + 1].dx;
-    layer.dy_stride = last ? b->dy.stride : rows * s->width;
+    layer.dy = last ? dy.f32() : b->layer[l + 1].dx;
+    layer.dy_stride = last ? dy.stride : rows * s->width;
     const int64_t input = s->layer[l].input;
-    layer.dx = l ? plan.floats(replicas * rows * input) : b->dx.f32();
-    layer.dx_stride = l ? rows * input : b->dx.stride;
+    layer.dx = l ? plan.floats(replicas * rows * input) : dx.f32();
+    layer.dx_stride = l ? rows * input : dx.stride;
     layer.packed_hh = plan.floats(s->directions * replicas * packed_size(k, s->hidden));
     if (layer.dx) layer.packed_ih = plan.floats(s->directions * replicas * packed_size(k, input));
     const int64_t tasks = s->directions * replicas * (divide_up(divide_up(input, kPanel), kPanelBlock) + 1);
@@ -400,18 +392,14 @@ void plan_lstm_backward(Plan& plan, const Call& call) {
   }
   plan.scratch(2 * s->lanes * s->hp * static_cast<int64_t>(sizeof(float)));
   for (int64_t l = s->layers - 1; l >= 0; l--) {
-    plan.stage(replicas * s->directions * s->blocks, recur_backward, &b->layer[l]);
+    plan.stage(replicas * s->directions * s->blocks * b->call.segments, recur_backward, &b->layer[l]);
     if (b->layer[l].dx) plan.stage(replicas * divide_up(rows, kRowBlock), multiply_input_backward, &b->layer[l]);
   }
   for (int64_t i = 0; i < directions; i++) {
     const Direction& d = s->direction[i];
     const Layer& layer = *d.layer;
-    const int64_t argument = 1 + 4 * i, h_stride = (rows + s->lanes) * s->hp;
-    const auto out = [&](int64_t offset, int32_t rank, int64_t width) {
-      return call.has_output(argument + offset)
-                 ? call.output(argument + offset, "gradient", Type::f32, rank, 4 * s->hidden, width)
-                 : Tensor{};
-    };
+    const int64_t h_stride = (rows + s->lanes) * s->hp;
+    const LstmWeights& gradient = b->call.gradients[i];
     const WeightGradient product = {4 * s->hidden, 0, s->columns, d.gates, rows * k, k, nullptr, 0, 0, {}, {}, 0,
                                     nullptr,       0, 0,          0,       nullptr};
     WeightGradient* g = gradients + 3 * i;
@@ -419,15 +407,15 @@ void plan_lstm_backward(Plan& plan, const Call& call) {
     g[0].n = g[0].ldb = layer.input;
     g[0].b = layer.in;
     g[0].b_stride = layer.in_stride;
-    g[0].out = out(0, 2, layer.input);
+    g[0].out = gradient.w_ih;
     g[1].n = s->hidden;
     g[1].ldb = s->hp;
     g[1].b = d.reverse ? d.h + s->lanes * s->hp : d.h;
     g[1].b_stride = h_stride;
-    g[1].out = out(1, 2, s->hidden);
+    g[1].out = gradient.w_hh;
     g[2].n = 1;
-    g[2].out = out(2, 1, -1);
-    g[2].twin = out(3, 1, -1);
+    g[2].out = gradient.b_ih;
+    g[2].twin = gradient.b_hh;
   }
   plan_weight_gradients(plan, call, gradients, 3 * directions, s->frames);
   plan.kernel("lane-blocked recurrence, deferred weight gradients");

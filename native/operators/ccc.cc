@@ -28,6 +28,7 @@ CccCall read_ccc(Plan& plan, const Call& call) {
   source(call, c.sums, c.y);
   source(call, c.sums, c.target);
   c.rows = rows_of(plan, call, c.y);
+  c.rows.copies = c.sums.replicas;
   return c;
 }
 

@@ -12,7 +12,7 @@ namespace circumplex {
 enum CccColumn : int64_t { kCount, kMeanY, kMeanT, kVarY, kVarT, kCov, kCcc, kUsed, kStatistics };
 
 struct CccCall {
-  Rows rows;
+  Rows rows;             // of y, one copy for each of the sums'; of dy backward
   Tensor y, target, dy;  // [T, B, F]
   Tensor sums, totals;   // [loss, terms] of the chunk; [loss, terms, terms left out] since the run began
   Tensor statistics;     // [terms, kStatistics], term (lane, target) at lane F + target

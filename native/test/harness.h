@@ -23,6 +23,9 @@
 #include "core/error.h"
 #include "core/program.h"
 #include "cpu/dispatch.h"
+#ifdef CIRCUMPLEX_EMULATOR
+#include "emulator/emulator.h"
+#endif
 
 namespace circumplex::test {
 
@@ -339,25 +342,46 @@ inline void compare(const Case& c, const std::string& isa, const Result& result,
   }
 }
 
+// Runs a case twice, in ways that may not change a bit: on one and two threads; on the emulator in the order of the
+// source, every access checked for races, then in another order on a GPU of another size.
+inline std::pair<Result, Result> run_twice(const Case& c, const std::string& place) {
+#ifdef CIRCUMPLEX_EMULATOR
+  if (place == "cuda") {
+    emulator::set_races(true);
+    Result first = run_case(c, place, 1, 0, c.replicas);
+    emulator::set_races(false);
+    emulator::set_seed(3);
+    emulator::set_multiprocessors(5);
+    Result second = run_case(c, place, 1, 0, c.replicas);
+    emulator::set_seed(0);
+    emulator::set_multiprocessors(132);
+    return {std::move(first), std::move(second)};
+  }
+#endif
+  return {run_case(c, place, 1, 0, c.replicas), run_case(c, place, 2, 0, c.replicas)};
+}
+
 inline void verify(const Case& c) {
   const std::vector<std::vector<Values>> expected = expect(c);
-  std::map<std::string, Result> results;
+  std::vector<std::string> places = {"cuda"};
   for (const cpu::InstructionSet& set : cpu::instruction_sets()) {
-    if (!set.available()) continue;
-    const Result result = run_case(c, set.name, 1, 0, c.replicas);
-    compare(c, set.name, result, expected);
-    CHECK(result == run_case(c, set.name, 2, 0, c.replicas), "%s (%s): two threads give other bits", c.name.c_str(),
-          set.name);
+    if (set.available()) places.push_back(set.name);
+  }
+  std::map<std::string, Result> results;
+  for (const std::string& place : places) {
+    const auto [result, again] = run_twice(c, place);
+    compare(c, place, result, expected);
+    CHECK(result == again, "%s (%s): another run gives other bits", c.name.c_str(), place.c_str());
     for (int64_t r = 0; r < c.replicas && c.replicas > 1; r++) {
-      const Result alone = run_case(c, set.name, 1, r, r + 1);
+      const Result alone = run_case(c, place, 1, r, r + 1);
       for (size_t b = 0; b < alone.size(); b++) {
         if (result[b].size() == 1) continue;
         CHECK(alone[b][0] == result[b][static_cast<size_t>(r)],
-              "%s (%s): buffer %zu: replica %d alone gives other bits", c.name.c_str(), set.name, b,
+              "%s (%s): buffer %zu: replica %d alone gives other bits", c.name.c_str(), place.c_str(), b,
               static_cast<int>(r));
       }
     }
-    results[set.name] = result;
+    results[place] = result;
   }
   for (const char* other : {"avx512", "wide"}) {  // wide: AVX-512's shapes in AVX2's vectors
     if (!results.count("avx2") || !results.count(other)) continue;

@@ -12,22 +12,22 @@ namespace {
 constexpr int64_t kLanes = 64, kWidth = 1024;
 
 // f of many values, by the operator of that name.
-std::vector<float> apply(const std::string& isa, const char* name, const std::vector<float>& x) {
+std::vector<float> apply(const std::string& place, const char* name, const std::vector<float>& x) {
   const int64_t block = kLanes * kWidth;
   ProgramDescription description{1, kLanes, 1, {}, {}};
   for (int i = 0; i < 2; i++) description.buffers.push_back({Type::f32, true, {1, kLanes, kWidth}, nullptr});
   description.calls.push_back({name, {0}, {1}, {}});
-  Program program(device(isa, 1), description);
+  Program program(device(place, 1), description);
   std::vector<int32_t> schedule;
   for (int64_t lane = 0; lane < kLanes; lane++) schedule.insert(schedule.end(), {0, 0, 1, 1});
   const std::atomic<bool> stop{false};
   std::vector<float> y(x.size());
   for (size_t at = 0; at < x.size(); at += size_t(block)) {
     const size_t count = std::min(size_t(block), x.size() - at);
-    std::memcpy(program.buffer(0).f32(), x.data() + at, count * sizeof(float));
+    program.write(0, 0, x.data() + at, count * sizeof(float));
     program.run(
         schedule, {{0.f}, {1}, {0}}, nullptr, stop, [](int64_t) {}, 0, 1);
-    std::memcpy(y.data() + at, program.buffer(1).f32(), count * sizeof(float));
+    program.read(1, 0, y.data() + at, count * sizeof(float));
   }
   return y;
 }
@@ -60,19 +60,19 @@ std::vector<float> samples(float lowest, float highest) {
   return x;
 }
 
-void accuracy(const std::string& isa, const Function& f) {
-  const std::vector<float> x = samples(f.lowest, f.highest), y = apply(isa, f.name, x);
+void accuracy(const std::string& place, const Function& f) {
+  const std::vector<float> x = samples(f.lowest, f.highest), y = apply(place, f.name, x);
   double worst = 0;
   float where = 0;
   for (size_t i = 0; i < x.size(); i++) {
     const double want = f.exact(x[i]), error = std::abs(y[i] - want) / unit_in_last_place(want);
     if (!(error <= worst)) worst = error, where = x[i];
   }
-  std::printf("%-7s %-8s %zu values, largest error %.3f ulp at %.9g\n", isa.c_str(), f.name, x.size(), worst, where);
-  CHECK(worst <= f.bound, "%s %s: %.3f ulp at %.9g", isa.c_str(), f.name, worst, where);
+  std::printf("%-7s %-8s %zu values, largest error %.3f ulp at %.9g\n", place.c_str(), f.name, x.size(), worst, where);
+  CHECK(worst <= f.bound, "%s %s: %.3f ulp at %.9g", place.c_str(), f.name, worst, where);
 }
 
-void edges(const std::string& isa) {
+void edges(const std::string& place) {
   const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
   struct Edge {
     const char* name;
@@ -85,21 +85,24 @@ void edges(const std::string& isa) {
       {"tanh", -50, -1},   {"tanh", inf, 1},    {"tanh", -inf, -1},    {"tanh", nan, nan},
   };
   for (const Edge& e : table) {
-    const float y = apply(isa, e.name, {e.x})[0];
-    CHECK(y == e.y || (std::isnan(y) && std::isnan(e.y)), "%s %s(%g) = %g, not %g", isa.c_str(), e.name, e.x, y, e.y);
+    const float y = apply(place, e.name, {e.x})[0];
+    CHECK(y == e.y || (std::isnan(y) && std::isnan(e.y)), "%s %s(%g) = %g, not %g", place.c_str(), e.name, e.x, y, e.y);
   }
   for (float x : {0.f, 1e-30f, 0.3f, 7.f}) {
-    const std::vector<float> y = apply(isa, "tanh", {x, -x});
-    CHECK(y[0] == -y[1] && std::signbit(y[1]), "%s: tanh is not odd at %g", isa.c_str(), x);
+    const std::vector<float> y = apply(place, "tanh", {x, -x});
+    CHECK(y[0] == -y[1] && std::signbit(y[1]), "%s: tanh is not odd at %g", place.c_str(), x);
   }
-  CHECK(apply(isa, "sigmoid", {-200.f})[0] < 1e-37f, "%s: sigmoid(-200)", isa.c_str());
+  CHECK(apply(place, "sigmoid", {-200.f})[0] < 1e-37f, "%s: sigmoid(-200)", place.c_str());
 }
 
 void all() {
+  std::vector<std::string> places = {"cuda"};
   for (const cpu::InstructionSet& set : cpu::instruction_sets()) {
-    if (!set.available()) continue;
-    for (const Function& f : kFunctions) accuracy(set.name, f);
-    edges(set.name);
+    if (set.available()) places.push_back(set.name);
+  }
+  for (const std::string& place : places) {
+    for (const Function& f : kFunctions) accuracy(place, f);
+    edges(place);
   }
 }
 

@@ -1,6 +1,6 @@
-// Every operator but the recurrent ones, held to float64 on odd shapes: each instruction set, one and two threads,
-// replicas together and alone. Gradients are checked against central differences of the float64 forward pass where that
-// is affordable, against the written-out formula where it is not.
+// Every operator but the recurrent ones, held to float64 on odd shapes: each instruction set, one and two threads, and
+// the CUDA kernels on the emulator; replicas together and alone. Gradients are checked against central differences of
+// the float64 forward pass where that is affordable, against the written-out formula where it is not.
 
 #include "harness.h"
 
@@ -724,14 +724,16 @@ void refuses(const char* says, const std::function<void(Case&)>& describe) {
   Case c;
   c.usual_schedule();
   describe(c);
-  std::string message = "nothing was thrown";
-  try {
-    run_case(c, "scalar", 1, 0, c.replicas);
-  } catch (const Error& error) {
-    message = error.code + std::string(": ") + error.what();
+  for (const char* place : {"scalar", "cuda"}) {
+    std::string message = "nothing was thrown";
+    try {
+      run_case(c, place, 1, 0, c.replicas);
+    } catch (const Error& error) {
+      message = error.code + std::string(": ") + error.what();
+    }
+    CHECK(message.find("ERR_SHAPE") == 0 && message.find(says) != std::string::npos, "%s: '%s' does not say '%s'",
+          place, message.c_str(), says);
   }
-  CHECK(message.find("ERR_SHAPE") == 0 && message.find(says) != std::string::npos, "'%s' does not say '%s'",
-        message.c_str(), says);
 }
 
 void refusals() {
@@ -813,6 +815,7 @@ void all() {
   for (int64_t units : {1, 7, 32, 65, 128}) dropout(units, units == 7 ? 2 : 0, units == 7 ? 1 : 0, 0.2);
   dropout(9, 0, 0, 0);
   dropout(9, 0, 0, 0.999);
+  dropout(9, 0, 0, 1);
   const FusionShape fusions[] = {
       {3, 5, 7, 3, 2, true, false, true},   {1, 1, 1, 1, 1, true, true, false},  {3, 40, 33, 2, 2, true, true, true},
       {3, 5, 3, 4, 7, true, false, false},  {3, 5, 1, 3, 2, false, true, true},  {3, 5, 1, 3, 1, false, false, true},
@@ -825,10 +828,12 @@ void all() {
   mse(3, 40, 2, 0.3);
   mse(1, 1, 1, 0);
   mse(3, 5, 1, 1);
+  mse(1500, 2, 2, 0.3);  // more lanes than a block has threads
   for (bool by_lane : {false, true}) {
     ccc(3, 20, 2, by_lane);
     ccc(1, 1, 3, by_lane);
     ccc(4, 7, 3, by_lane);
+    ccc(40, 3, 1, by_lane);  // more terms than a block has warps
   }
   adam(false);
   adam(true);

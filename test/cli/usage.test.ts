@@ -135,7 +135,7 @@ const FAILED: [...Case, code: string][] = [
   ],
   ['train <data> --out <late.csv>', /cannot be a run directory/, 'ERR_FILE'],
   ['train <data> --out <late.csv/new> --hidden 4', /cannot be a run directory/, 'ERR_FILE'],
-  [`${train} --device cuda`, /no CUDA kernels .*--device cpu/, 'ERR_NO_DEVICE'],
+  [`${train} --device cuda`, /no CUDA kernels .*or choose device 'cpu'/, 'ERR_NO_DEVICE'],
   [`${train} --device cuda:1`, /no CUDA kernels/, 'ERR_NO_DEVICE'],
   [`${train} --selection ids:train_1,train_2,train_3,train_4`, /leaves no sequence to train on/, 'ERR_DATA'],
   [`${train} --init <truncated.safetensors>`, /truncated.safetensors: .*the file is truncated/, 'ERR_CHECKPOINT'],

@@ -18,7 +18,7 @@ async function outputs(
   checkpoint: Checkpoint,
   chunk: number,
 ): Promise<(output: Output, sequence: number) => Float32Array> {
-  using device = new Device({ device: 'cpu', threads: 1 });
+  using device = new Device({ threads: 1 });
   using columns = new Columns(device, lengths);
   const sizes = sizesOf(checkpoint);
   for (const [modality, size] of Object.entries(sizes)) {

@@ -39,7 +39,7 @@ describe('fusion, as PyTorch computes it, with streams missing', () => {
   it.each(cases)('$name', async ({ name, fusion, bias }) => {
     const streams = widths.map((hidden, i) => stream({ name: `s${i}`, hidden }));
     const model: Model = { streams, fusion, fusionBias: bias };
-    using device = new Device({ device: 'cpu', threads: 1 });
+    using device = new Device({ threads: 1 });
     using columns = streamColumns(device);
     const graph = new Graph({ replicas: 1, lanes: 1, chunk: 7 });
     const inputs = streams.map((_, i) => ({

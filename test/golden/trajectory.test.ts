@@ -63,7 +63,6 @@ describe.each(runs)('training $name from given weights', ({ name, init, bypass, 
       selection: 'none',
       chunk: 100,
       learningRate: 0.01,
-      device: 'cpu',
     });
     const found: number[] = [];
     for await (const { loss } of run) found.push(loss);
@@ -77,7 +76,7 @@ describe.each(runs)('training $name from given weights', ({ name, init, bypass, 
     for (const [tensor, norm] of Object.entries(norms)) {
       expect(Math.abs(Math.hypot(...last.tensors.get(tensor)!) / norm - 1), tensor).toBeLessThan(2e-5);
     }
-    const [prediction] = await predict(last, data, [data.sequences[predicted]!], { device: 'cpu' });
+    const [prediction] = await predict(last, data, [data.sequences[predicted]!]);
     expectClose(prediction!.values, golden(`${name}.predictions`), 2e-5);
   });
 });

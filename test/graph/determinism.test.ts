@@ -12,7 +12,7 @@ async function trained(
   options: { threads?: number; isa?: string },
   setting: Omit<Setting, 'device'> = {},
 ): Promise<Trained[]> {
-  using device = new Device({ threads: 1, ...options });
+  using device = new Device({ threads: 1, ...(options.isa ? { device: 'cpu' } : {}), ...options });
   return await train({ ...setting, device });
 }
 
@@ -128,7 +128,7 @@ const available = binding()
   .map((set) => set.name);
 
 describe.each(available)('on %s, a pass over sequences, for streams that run forward only,', (isa) => {
-  const device = new Device({ threads: 2, isa });
+  const device = new Device({ device: 'cpu', threads: 2, isa });
   const whole = predict({ device });
 
   it.each([1, 2, 7, 16, 60])('in chunks of %i equals the whole, bit for bit', (chunk) => {
@@ -156,7 +156,7 @@ describe('instruction sets', () => {
   };
 
   const on = (isa: string) => {
-    using device = new Device({ threads: 2, isa });
+    using device = new Device({ device: 'cpu', threads: 2, isa });
     expect(device.description).toBe(isa);
     return predict({ device, lanes: 3, chunk: 20 });
   };
