@@ -90,7 +90,7 @@ function makeData() {
 
 function archive() {
   const file = `${bundle}.tar.gz`;
-  run('tar', ['-czf', file, '-C', dirname(bundle), 'gpu-bundle'], { env: { ...process.env, GZIP: '-9' } });
+  run('tar', ['-I', 'gzip -9', '-cf', file, '-C', dirname(bundle), 'gpu-bundle']);
   const { size } = statSync(file);
   console.log(`gpu:pack: ${relative(root, file)}, ${(size / 1e6).toFixed(1)} MB`);
   if (size <= MOST) return;

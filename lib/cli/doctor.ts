@@ -61,7 +61,7 @@ function diagnose(): Diagnosis {
   const device = engine === null ? null : attempt(missing, openDefault);
   const report = engine === null ? null : binding().cudaReport();
   const driver = findDriver(report);
-  if (report !== null && report.gpus.length === 0) missing.push(`CUDA: ${noGpu(report, driver)}`);
+  if (report !== null && report.gpus.length === 0 && device === 'cpu') missing.push(`CUDA: ${noGpu(report, driver)}`);
   return {
     ok: device !== null,
     version,
