@@ -161,7 +161,12 @@ async function repeatability(): Promise<Found> {
   if (!same(first, together[1] as Trained))
     failures.push('a replica among three gives other bits than the run of its seed alone');
   if (same(first, together[0] as Trained)) failures.push('replicas of different seeds are the same');
-  return { found: 'two epochs of three streams: run to run, and as one of three replicas', failures };
+  process.env.CIRCUMPLEX_CUDA_DATA = 'host';
+  const [staged] = (await trained(data, name, 3, 1, 2)) as [Trained];
+  delete process.env.CIRCUMPLEX_CUDA_DATA;
+  if (!same(first, staged)) failures.push("the data in the host's memory, staged by chunk, gives other bits");
+  const found = 'two epochs of three streams: run to run, as one of three replicas, and with the data on the host';
+  return { found, failures };
 }
 
 /** MiB of the GPU that are in use, by whomever; null where nvidia-smi is not there. */

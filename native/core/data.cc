@@ -64,6 +64,11 @@ void Data::write(int64_t column, int64_t sequence, int64_t replica, const float*
   memory_[static_cast<size_t>(column)]->write(offset_of(column, sequence, replica), from, size_of(column, sequence));
 }
 
+float* Data::host_values(int64_t column, int64_t sequence, int64_t replica) const {
+  return reinterpret_cast<float*>(static_cast<char*>(memory_[static_cast<size_t>(column)]->data()) +
+                                  offset_of(column, sequence, replica));
+}
+
 DataView Data::view() const {
   const int64_t* table = static_cast<const int64_t*>(sequence_table_->data());
   const void* columns = column_table_ ? column_table_->data() : nullptr;

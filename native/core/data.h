@@ -61,6 +61,9 @@ class Data {
   // The values of one sequence of a column, [length, width].
   void read(int64_t column, int64_t sequence, int64_t replica, float* to) const;
   void write(int64_t column, int64_t sequence, int64_t replica, const float* from);
+  // Whether a column lies in the host's memory, and where its values of one sequence are then.
+  bool on_host(int64_t column) const { return memory_[static_cast<size_t>(column)]->gpu() < 0; }
+  float* host_values(int64_t column, int64_t sequence, int64_t replica) const;
   // Valid until the next column is added.
   DataView view() const;
 

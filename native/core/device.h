@@ -53,7 +53,7 @@ class Device {
   virtual int threads() const = 0;              // of the host that compute
   virtual int gpu() const { return -1; }        // its index; -1: not one
   virtual std::shared_ptr<Memory> allocate(size_t bytes) = 0;
-  // For a data set's column, of which a chunk reads a small part: may lie where the device reaches it, only slower.
+  // For a data set's column, of which a chunk needs a small part: the host's memory where the device has too little.
   virtual std::shared_ptr<Memory> allocate_column(size_t bytes) { return allocate(bytes); }
   virtual std::unique_ptr<Execution> execution(int32_t replicas, int32_t lanes, int32_t chunk) = 0;
 

@@ -130,10 +130,6 @@ void* Plan::take(int64_t slot, const char* op) {
   return self;
 }
 
-void Plan::column(int64_t index, int64_t width, int64_t replicas, bool write) {
-  columns_.push_back({index, width, replicas, write});
-}
-
 void Plan::kernel(const char* name) { kernel_ = name; }
 std::string Plan::take_kernel() { return std::exchange(kernel_, {}); }
 

@@ -48,6 +48,8 @@ class Call {
 struct ColumnUse {
   int64_t column, width, replicas;
   bool write;
+  int64_t left, right;  // frames before and after the chunk that it reads too
+  bool operator==(const ColumnUse&) const = default;
 };
 
 [[noreturn]] void refuse_operator(const std::string& name);
@@ -81,8 +83,7 @@ class Plan {
   void keep(int64_t slot, const char* op, void* self);
   void* take(int64_t slot, const char* op);
   void kernel(const char* name);
-  // The call reads (or writes) `width` values a frame of a column, each replica its own where `replicas` > 1.
-  void column(int64_t index, int64_t width, int64_t replicas, bool write);
+  void column(const ColumnUse& use) { columns_.push_back(use); }
 
   std::string take_kernel();
   const std::vector<ColumnUse>& columns() const { return columns_; }

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <cstring>
+#include <cstdlib>
 #include <deque>
 #include <map>
 #include <utility>
@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "cuda/device.h"
 #include "cuda/plan.h"
+#include "cuda/staging.h"
 
 namespace circumplex::cuda {
 namespace {
@@ -25,22 +26,6 @@ class GpuMemory final : public Memory {
   }
   void write(size_t offset, const void* from, size_t bytes) override {
     context_.copy_in(static_cast<char*>(data()) + offset, from, bytes);
-  }
-
- private:
-  Context& context_;
-};
-
-class MappedMemory final : public Memory {
- public:
-  MappedMemory(Context& context, size_t bytes)
-      : Memory(context.allocate_mapped(bytes), bytes, context.index()), context_(context) {}
-  ~MappedMemory() override { context_.release_mapped(data()); }
-  void read(size_t offset, void* to, size_t bytes) const override {
-    std::memcpy(to, static_cast<const char*>(data()) + offset, bytes);
-  }
-  void write(size_t offset, const void* from, size_t bytes) override {
-    std::memcpy(static_cast<char*>(data()) + offset, from, bytes);
   }
 
  private:
@@ -80,6 +65,7 @@ CIRCUMPLEX_KERNEL(256) advance(const CIRCUMPLEX_PARAMETER Advance a) {
   for (int i = 1; i < threads(); i++) frames = most[i] > frames ? static_cast<int32_t>(most[i]) : frames;
   Chunk::Now now = a.now[0];
   now.frames = frames;
+  now.slot = static_cast<int32_t>(position.chunk % int64_t{Staging::kSlots});
   a.now[0] = now;
   a.position[0] = {position.schedule, position.chunk + 1};
 }
@@ -101,7 +87,7 @@ class GpuExecution final : public Execution {
     seeds_ = device.allocate(r * sizeof(uint32_t));
     active_ = device.allocate(r);
     now_ = device.allocate(sizeof(Chunk::Now));
-    data_ = device.allocate(sizeof(DataView));
+    data_ = device.allocate(sizeof(RunData));
     position_ = device.allocate(sizeof(Position));
 
     auto* state = static_cast<int32_t*>(lanes_->data());
@@ -118,7 +104,7 @@ class GpuExecution final : public Execution {
     c.learning_rate = Global<const float>(static_cast<float*>(rates_->data()));
     c.seed = Global<const uint32_t>(static_cast<uint32_t*>(seeds_->data()));
     c.now = Global<const Chunk::Now>(now);
-    c.data = Global<const DataView>(static_cast<DataView*>(data_->data()));
+    c.data = Global<const RunData>(static_cast<RunData*>(data_->data()));
 
     const Advance a = {lanes,
                        Global<int32_t>(state),
@@ -136,30 +122,37 @@ class GpuExecution final : public Execution {
 
   std::string add(const Call& call, int64_t level) override {
     find_operator(operators, call.op).plan(plan_, call);
-    calls_.push_back({level, plan_.take_steps()});
+    calls_.push_back({level, plan_.take_steps(), plan_.columns().size()});
     return plan_.take_kernel();
   }
   void finish() override {}
   const std::vector<ColumnUse>& columns() const override { return plan_.columns(); }
 
   int64_t run(const Run& run) override {
-    begin(run);
+    const std::unique_ptr<Staging> staging =
+        Staging::make(device_, run, sizes_, plan_.columns(), uses_before(run.from_call), uses_before(run.to_call));
+    begin(run, staging.get());
     Stream& stream = device_.context().stream();
     Graph& graph = graph_of(run.from_call, run.to_call);
-    const int64_t chunks = static_cast<int64_t>(run.schedule.size()) / (sizes_.lanes * kScheduleColumns);
+    const int64_t row = sizes_.lanes * kScheduleColumns, chunks = static_cast<int64_t>(run.schedule.size()) / row;
+    const auto chunk = [&](int64_t i) { return run.schedule.data() + i * row; };
+    const size_t most_ahead = staging ? Staging::kSlots - 1 : kAhead;
     std::deque<Event> ahead;
     int64_t launched = 0, done = 0;
     const auto await_one = [&] {
       ahead.front().wait();
       ahead.pop_front();
+      if (staging) staging->store(done, chunk(done));
       run.chunk_done(++done);
     };
     while (launched < chunks && !run.stop.load(std::memory_order_relaxed)) {
+      while (ahead.size() > most_ahead) await_one();
+      if (staging) staging->bring(launched, chunk(launched), stream);
       graph.run(stream);
+      if (staging) staging->fetch(launched, stream);
       ahead.emplace_back(device_.context());
       ahead.back().record(stream);
       launched++;
-      if (ahead.size() > kAhead) await_one();
     }
     while (!ahead.empty()) await_one();
     return done;
@@ -169,10 +162,11 @@ class GpuExecution final : public Execution {
   struct Planned {
     int64_t level;
     std::vector<Step> steps;
+    size_t uses;  // of columns, to the end of this call
   };
 
   // What holds for the run, to the GPU.
-  void begin(const Run& run) {
+  void begin(const Run& run, const Staging* staging) {
     const size_t bytes = run.schedule.size() * sizeof(int32_t);
     if (!schedule_ || schedule_->bytes() < bytes) {
       schedule_.reset();
@@ -185,13 +179,16 @@ class GpuExecution final : public Execution {
     put(*rates_, run.settings.learning_rate);
     put(*seeds_, run.settings.seed);
     put(*active_, run.settings.active);
-    const Chunk::Now now = {0, run.settings.epoch, run.settings.bypass};
+    const Chunk::Now now = {0, run.settings.epoch, run.settings.bypass, 0};
     now_->write(0, &now, sizeof now);
-    const DataView view = run.data ? run.data->view() : DataView{};
-    data_->write(0, &view, sizeof view);
+    const RunData data = {run.data ? run.data->view() : DataView{}, staging ? staging->table() : nullptr,
+                          static_cast<int64_t>(plan_.columns().size())};
+    data_->write(0, &data, sizeof data);
     const Position position = {static_cast<const int32_t*>(schedule_->data()), 0};
     position_->write(0, &position, sizeof position);
   }
+
+  size_t uses_before(int64_t call) const { return call == 0 ? 0 : calls_[static_cast<size_t>(call) - 1].uses; }
 
   Graph& graph_of(int64_t from_call, int64_t to_call) {
     std::unique_ptr<Graph>& graph = graphs_[{from_call, to_call}];
@@ -234,12 +231,11 @@ std::unique_ptr<Execution> Device::execution(int32_t replicas, int32_t lanes, in
 }
 
 std::shared_ptr<Memory> Device::allocate_column(size_t bytes) {
-  try {
-    return allocate(bytes);
-  } catch (const Error& error) {
-    if (error.code != std::string("ERR_OUT_OF_MEMORY")) throw;
-    return std::make_shared<MappedMemory>(context_, bytes);
-  }
+  const char* wish = std::getenv("CIRCUMPLEX_CUDA_DATA");
+  const int64_t spare = context_.properties().memory / 8;
+  const bool fits = static_cast<int64_t>(bytes) <= context_.available() - spare;
+  if (!fits || (wish && std::string(wish) == "host")) return std::make_shared<HostMemory>(bytes);
+  return allocate(bytes);
 }
 
 CudaReport report() {

@@ -24,7 +24,8 @@ class Device final : public circumplex::Device {
   int threads() const override { return 1; }
   int gpu() const override { return index_; }
   std::shared_ptr<Memory> allocate(size_t bytes) override;
-  // On the GPU while it fits; else the host's memory, which the gather of each chunk then reads over the bus.
+  // On the GPU while an eighth of it stays free; else, or with CIRCUMPLEX_CUDA_DATA=host, the host's, from where each
+  // chunk is staged.
   std::shared_ptr<Memory> allocate_column(size_t bytes) override;
   std::unique_ptr<Execution> execution(int32_t replicas, int32_t lanes, int32_t chunk) override;
 

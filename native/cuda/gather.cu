@@ -8,7 +8,8 @@ struct Gather {
   RowGrid rows;
   Array<float> values;
   Array<uint8_t> valid;
-  int64_t column, left, right;
+  Window window;
+  int64_t left, right;
 };
 
 // A team a row.
@@ -24,8 +25,7 @@ CIRCUMPLEX_KERNEL(kRowThreads) gather(const CIRCUMPLEX_PARAMETER Gather g) {
     bool present = sequence >= 0 && frame >= 0 && frame < chunk.total[lane] && t < reach;
     Global<const float> from = nullptr;
     if (present) {
-      const DataView data = chunk.data[0];
-      from = Global<const float>(data.values(g.column, sequence, replica)) + frame * width;
+      from = first_value(chunk, g.window, lane, replica) + t * width;
     }
     if (masked) {
       if (present) {
@@ -49,7 +49,7 @@ void plan_gather(Plan& plan, const Call& call) {
   const GatherCall g = read_gather(plan, call);
   const RowGrid rows = row_grid(plan, g.rows, g.rows.width);
   plan.launch(kernel_of("gather", &gather), grid_of(rows),
-              Gather{rows, array<float>(g.values), array<uint8_t>(g.valid), g.column, g.left, g.right});
+              Gather{rows, array<float>(g.values), array<uint8_t>(g.valid), plan.window(), g.left, g.right});
   plan.kernel("copy");
 }
 

@@ -10,6 +10,15 @@
 
 namespace circumplex::cuda {
 
+// The data set as the kernels of a run see it.
+struct RunData {
+  DataView all;
+  // [slot, use]: the present chunk's part, [replica, lane, left + chunk + right, width], of a column that the GPU does
+  // not hold; null: it does. Null: it holds all of them. See staging.h.
+  float* const* staged;
+  int64_t uses;
+};
+
 // What changes from chunk to chunk, as a kernel sees it: fixed addresses on the GPU, written before each chunk, so that
 // a captured program is replayed as it is. See core/control.h.
 struct Chunk {
@@ -22,10 +31,31 @@ struct Chunk {
     int32_t frames;  // the largest length
     uint32_t epoch;
     int32_t bypass;
+    int32_t slot;  // of what is staged
   };
   Global<const Now> now;
-  Global<const DataView> data;
+  Global<const RunData> data;
 };
+
+// A call's use of a column, as its kernel sees it.
+struct Window {
+  int64_t use;  // which of the program's
+  int64_t column, width, left, frames;
+};
+
+// First value of frame start[lane] of a lane's sequence.
+CIRCUMPLEX_DEVICE Global<float> first_value(const Chunk& chunk, const Window& w, int64_t lane, int64_t replica) {
+  const RunData data = chunk.data[0];
+  if (data.staged) {
+    const Global<float* const> staged(data.staged);
+    float* const part = staged[chunk.now[0].slot * data.uses + w.use];
+    if (part) {
+      const int64_t r = data.all.columns[w.column].replicas == 1 ? 0 : replica;
+      return Global<float>(part) + ((r * chunk.lanes + lane) * w.frames + w.left) * w.width;
+    }
+  }
+  return Global<float>(data.all.values(w.column, chunk.sequence[lane], replica)) + chunk.start[lane] * w.width;
+}
 
 // A tensor as a kernel's argument: one replica's part begins `stride` elements after the one before; 0: shared.
 template <class T>
@@ -59,6 +89,12 @@ class Plan : public circumplex::Plan {
     std::vector<unsigned char> bytes(sizeof(Arguments));
     std::memcpy(bytes.data(), &arguments, sizeof(Arguments));
     steps_.push_back({kernel, grid, std::move(bytes)});
+  }
+  // Of the column that the call names, once it is read.
+  Window window() const {
+    const ColumnUse& use = columns().back();
+    return {static_cast<int64_t>(columns().size()) - 1, use.column, use.width, use.left,
+            use.left + chunk.most_frames + use.right};
   }
   std::vector<Step> take_steps() { return std::exchange(steps_, {}); }
 

@@ -3,7 +3,6 @@
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/error.h"
 #include "cuda/runtime.h"
@@ -79,6 +78,30 @@ void check(cudaError_t error, const std::string& doing) {
 }
 
 cudaStream_t native(const Stream& stream) { return static_cast<cudaStream_t>(stream.handle()); }
+cudaEvent_t native(const Event& event) { return static_cast<cudaEvent_t>(event.handle()); }
+cudaMemPool_t native_pool(void* pool) { return static_cast<cudaMemPool_t>(pool); }
+
+uint64_t of_pool(void* pool, cudaMemPoolAttr attribute) {
+  uint64_t bytes = 0;
+  check(cudaMemPoolGetAttribute(native_pool(pool), attribute, &bytes), "asking for the memory in use");
+  return bytes;
+}
+
+// Null where the device has no pools: then every block is the driver's own.
+void* make_pool(int device) {
+  int supported = 0;
+  check(cudaDeviceGetAttribute(&supported, cudaDevAttrMemoryPoolsSupported, device), "asking for memory pools");
+  if (!supported) return nullptr;
+  cudaMemPoolProps properties = {};
+  properties.allocType = cudaMemAllocationTypePinned;
+  properties.location.type = cudaMemLocationTypeDevice;
+  properties.location.id = device;
+  cudaMemPool_t pool = nullptr;
+  check(cudaMemPoolCreate(&pool, &properties), "making a memory pool");
+  uint64_t keep = UINT64_MAX;
+  check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep), "making a memory pool");
+  return pool;
+}
 
 void check_copy(const Context& context, cudaError_t error, const char* doing) {
   check(error, doing);
@@ -170,40 +193,69 @@ Context::Context(int index) : index_(index) {
                     std::to_string(properties_.minor) + ")");
   }
   stream_ = std::make_unique<Stream>(*this);
+  pool_ = make_pool(index);
 }
 
-Context::~Context() = default;
+Context::~Context() {
+  if (pool_ && cudaSetDevice(index_) == cudaSuccess) cudaMemPoolDestroy(native_pool(pool_));
+  cudaGetLastError();
+}
 
 void Context::use() const { check(cudaSetDevice(index_), "selecting cuda:" + std::to_string(index_)); }
 
 void* Context::allocate(size_t bytes) {
   use();
   void* memory = nullptr;
-  const cudaError_t error = cudaMalloc(&memory, std::max<size_t>(bytes, 1));
+  const auto ask = [&] {
+    const size_t size = std::max<size_t>(bytes, 1);
+    return pool_ ? cudaMallocFromPoolAsync(&memory, size, native_pool(pool_), native(stream()))
+                 : cudaMalloc(&memory, size);
+  };
+  cudaError_t error = ask();
+  if (error == cudaErrorMemoryAllocation && pool_) {  // the pool may hold enough, in pieces
+    cudaGetLastError();
+    stream().wait();
+    check(cudaMemPoolTrimTo(native_pool(pool_), 0), "giving memory back");
+    error = ask();
+  }
   if (error == cudaErrorMemoryAllocation) {
     cudaGetLastError();
-    size_t free = 0, total = 0;
-    cudaMemGetInfo(&free, &total);
     throw Error("ERR_OUT_OF_MEMORY", "cannot allocate " + mebibytes(bytes) + " on cuda:" + std::to_string(index_) +
-                                         ", of whose " + mebibytes(total) + " " + mebibytes(free) +
+                                         ", of whose " + mebibytes(static_cast<size_t>(properties_.memory)) + " " +
+                                         mebibytes(static_cast<size_t>(available())) +
                                          " are free: use fewer lanes, replicas or frames a chunk");
   }
   check(error, "allocating " + mebibytes(bytes));
   try {
     clear(memory, bytes);
   } catch (...) {
-    cudaFree(memory);
+    release(memory);
     throw;
   }
   return memory;
 }
 
 void Context::release(void* memory) noexcept {
-  if (cudaSetDevice(index_) == cudaSuccess) cudaFree(memory);
+  if (cudaSetDevice(index_) == cudaSuccess) {
+    if (pool_) {
+      cudaFreeAsync(memory, native(stream()));
+    } else {
+      cudaFree(memory);
+    }
+  }
   cudaGetLastError();
 }
 
-void* Context::allocate_mapped(size_t bytes) {
+int64_t Context::available() {
+  use();
+  size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "asking for the free memory");
+  const uint64_t kept =
+      pool_ ? of_pool(pool_, cudaMemPoolAttrReservedMemCurrent) - of_pool(pool_, cudaMemPoolAttrUsedMemCurrent) : 0;
+  return static_cast<int64_t>(free + kept);
+}
+
+void* Context::allocate_pinned(size_t bytes) {
   use();
   void* memory = nullptr;
   const cudaError_t error = cudaHostAlloc(&memory, std::max<size_t>(bytes, 1), cudaHostAllocPortable);
@@ -212,11 +264,10 @@ void* Context::allocate_mapped(size_t bytes) {
     throw Error("ERR_OUT_OF_MEMORY", "cannot allocate " + mebibytes(bytes) + " of the host's memory for the GPU");
   }
   check(error, "allocating " + mebibytes(bytes) + " of the host's memory");
-  std::memset(memory, 0, bytes);
   return memory;
 }
 
-void Context::release_mapped(void* memory) noexcept {
+void Context::release_pinned(void* memory) noexcept {
   if (cudaSetDevice(index_) == cudaSuccess) cudaFreeHost(memory);
   cudaGetLastError();
 }
@@ -257,6 +308,21 @@ void Stream::wait() {
   check(cudaStreamSynchronize(native(*this)), "waiting for the GPU");
 }
 
+void Stream::follow(const Event& event) {
+  context_.use();
+  check(cudaStreamWaitEvent(native(*this), native(event), 0), "waiting for an event");
+}
+
+void Stream::copy_in(void* device, const void* pinned, size_t bytes) {
+  context_.use();
+  check(cudaMemcpyAsync(device, pinned, bytes, cudaMemcpyHostToDevice, native(*this)), "copying to the GPU");
+}
+
+void Stream::copy_out(void* pinned, const void* device, size_t bytes) {
+  context_.use();
+  check(cudaMemcpyAsync(pinned, device, bytes, cudaMemcpyDeviceToHost, native(*this)), "copying from the GPU");
+}
+
 void launch(Stream& stream, const Kernel& kernel, const Grid& grid, const void* arguments) {
   stream.context().use();
   launch_into(native(stream), kernel, grid, arguments);
@@ -286,9 +352,8 @@ void capture_branch(cudaStream_t stream, const Branch& branch) {
 }
 
 void follow(cudaStream_t behind, cudaStream_t ahead, const Event& event) {
-  const auto point = static_cast<cudaEvent_t>(event.handle());
-  check(cudaEventRecord(point, ahead), "capturing a graph");
-  check(cudaStreamWaitEvent(behind, point, 0), "capturing a graph");
+  check(cudaEventRecord(native(event), ahead), "capturing a graph");
+  check(cudaStreamWaitEvent(behind, native(event), 0), "capturing a graph");
 }
 
 // Branch 0 stays on the main stream, branch i takes side stream i - 1.
@@ -343,25 +408,25 @@ Event::Event(Context& context) : context_(context) {
 }
 
 Event::~Event() {
-  if (cudaSetDevice(context_.index()) == cudaSuccess) cudaEventDestroy(static_cast<cudaEvent_t>(handle_));
+  if (cudaSetDevice(context_.index()) == cudaSuccess) cudaEventDestroy(native(*this));
   cudaGetLastError();
 }
 
 void Event::record(Stream& stream) {
   context_.use();
-  check(cudaEventRecord(static_cast<cudaEvent_t>(handle_), native(stream)), "recording an event");
+  check(cudaEventRecord(native(*this), native(stream)), "recording an event");
 }
 
 bool Event::query() const {
   context_.use();
-  const cudaError_t error = cudaEventQuery(static_cast<cudaEvent_t>(handle_));
+  const cudaError_t error = cudaEventQuery(native(*this));
   if (error != cudaErrorNotReady) check(error, "querying an event");
   return error == cudaSuccess;
 }
 
 void Event::wait() const {
   context_.use();
-  check(cudaEventSynchronize(static_cast<cudaEvent_t>(handle_)), "waiting for an event");
+  check(cudaEventSynchronize(native(*this)), "waiting for an event");
 }
 
 }  // namespace circumplex::cuda

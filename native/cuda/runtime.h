@@ -79,12 +79,14 @@ class Context {
   int index() const { return index_; }
   Stream& stream() { return *stream_; }
 
+  // From a pool that keeps what is released, for the next program, until the context ends.
   void* allocate(size_t bytes);  // zeroed, 256-byte aligned
   void release(void* memory) noexcept;
+  int64_t available();  // bytes that allocate() may still give
   void clear(void* memory, size_t bytes);
-  // The host's memory, zeroed, at an address that host and device share: for what the device cannot hold.
-  void* allocate_mapped(size_t bytes);
-  void release_mapped(void* memory) noexcept;
+  // The host's memory, page-locked: the copies of a stream from and to it overlap with the work of others.
+  void* allocate_pinned(size_t bytes);
+  void release_pinned(void* memory) noexcept;
   // Return when the copy is made.
   void copy_in(void* device, const void* host, size_t bytes);
   void copy_out(void* host, const void* device, size_t bytes);
@@ -94,8 +96,11 @@ class Context {
  private:
   int index_;
   DeviceProperties properties_;
+  void* pool_ = nullptr;
   std::unique_ptr<Stream> stream_;
 };
+
+class Event;
 
 // What is launched into a stream runs in order; streams have no order among themselves.
 class Stream {
@@ -105,7 +110,11 @@ class Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  void wait();  // until all is done
+  void wait();                      // until all is done
+  void follow(const Event& event);  // what comes next begins when the event's stream has got there
+  // Of pinned memory, which must live until the copy is made.
+  void copy_in(void* device, const void* pinned, size_t bytes);
+  void copy_out(void* pinned, const void* device, size_t bytes);
   Context& context() const { return context_; }
   void* handle() const { return handle_; }
 

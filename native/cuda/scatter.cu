@@ -7,7 +7,7 @@ namespace {
 struct Scatter {
   RowGrid rows;
   Array<const float> values;
-  int64_t column;
+  Window window;
 };
 
 // A team a row.
@@ -18,9 +18,7 @@ CIRCUMPLEX_KERNEL(kRowThreads) scatter(const CIRCUMPLEX_PARAMETER Scatter s) {
   for (int64_t row = first_row(s.rows); row < used; row += row_step(s.rows)) {
     const int64_t lane = row % chunk.lanes, t = row / chunk.lanes;
     if (t >= chunk.length[lane]) continue;
-    const DataView data = chunk.data[0];
-    const Global<float> column(data.values(s.column, chunk.sequence[lane], replica));
-    const Global<float> to = column + (chunk.start[lane] + t) * width;
+    const Global<float> to = first_value(chunk, s.window, lane, replica) + t * width;
     const Global<const float> from = s.values.of(replica) + row * width;
     for (int64_t i = team_rank(s.rows); i < width; i += team_size(s.rows)) to[i] = from[i];
   }
@@ -31,7 +29,8 @@ CIRCUMPLEX_KERNEL(kRowThreads) scatter(const CIRCUMPLEX_PARAMETER Scatter s) {
 void plan_scatter(Plan& plan, const Call& call) {
   const ScatterCall s = read_scatter(plan, call);
   const RowGrid rows = row_grid(plan, s.rows, s.rows.width);
-  plan.launch(kernel_of("scatter", &scatter), grid_of(rows), Scatter{rows, array<const float>(s.values), s.column});
+  plan.launch(kernel_of("scatter", &scatter), grid_of(rows),
+              Scatter{rows, array<const float>(s.values), plan.window()});
   plan.kernel("copy");
 }
 

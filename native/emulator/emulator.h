@@ -15,7 +15,7 @@ void set_seed(uint64_t seed);
 void set_races(bool checked);
 // What properties() reports; that many blocks are in flight at a time.
 void set_multiprocessors(int count);
-// The largest allocation on the device, bytes.
+// Of the device, bytes.
 void set_memory(int64_t bytes);
 // The compute capability that properties() reports and launches are held to, as in 75, 80, 90.
 void set_architecture(int architecture);

@@ -151,7 +151,7 @@ struct Settings {
   bool races = false;
   int multiprocessors = 4;
   int architecture = 90;
-  int64_t memory = int64_t{8} << 30;  // the largest allocation
+  int64_t memory = int64_t{8} << 30;  // of the device, bytes
 };
 
 struct Machine {

@@ -17,6 +17,7 @@ struct Registry {
   std::mutex mutex;
   std::map<const unsigned char*, Allocation*> live;
   std::vector<std::unique_ptr<Allocation>> all;
+  int64_t bytes = 0;  // of the live ones
 };
 
 Registry& registry() {
@@ -49,6 +50,7 @@ Allocation* allocate(size_t bytes) {
   made->bytes = bytes;
   made->number = static_cast<int64_t>(r.all.size());
   r.live[memory] = made;
+  r.bytes += static_cast<int64_t>(bytes);
   return made;
 }
 
@@ -57,10 +59,17 @@ void release(void* begin) {
   const std::lock_guard lock(r.mutex);
   const auto found = r.live.find(static_cast<unsigned char*>(begin));
   if (found == r.live.end()) return;
+  r.bytes -= static_cast<int64_t>(found->second->bytes);
   found->second->bytes = 0;
   found->second->shadow.reset();
   r.live.erase(found);
   std::free(begin);
+}
+
+int64_t bytes_in_use() {
+  Registry& r = registry();
+  const std::lock_guard lock(r.mutex);
+  return r.bytes;
 }
 
 const Allocation* allocation_of(const void* address) {

@@ -27,6 +27,7 @@ extern const Allocation nowhere;
 
 Allocation* allocate(size_t bytes);  // zeroed, at least one byte; null when there is no memory
 void release(void* begin);
+int64_t bytes_in_use();
 // The block that holds an address, or begins or ends there.
 const Allocation* allocation_of(const void* address);
 

@@ -3,6 +3,7 @@
 #include "cuda/runtime.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -57,26 +58,30 @@ Context::~Context() = default;
 void Context::use() const {}
 
 void* Context::allocate(size_t bytes) {
+  const int64_t free = available();
   emulator::Allocation* made =
-      bytes > static_cast<uint64_t>(emulator::settings().memory) ? nullptr : emulator::allocate(bytes);
+      bytes > static_cast<uint64_t>(std::max<int64_t>(free, 0)) ? nullptr : emulator::allocate(bytes);
   if (!made) {
     throw Error("ERR_OUT_OF_MEMORY", "cannot allocate " + std::to_string(bytes >> 20) +
-                                         " MiB on the emulator, which has " +
-                                         std::to_string(emulator::settings().memory >> 20) +
-                                         " MiB: use fewer lanes, replicas or frames a chunk");
+                                         " MiB on the emulator, of whose " + std::to_string(properties_.memory >> 20) +
+                                         " MiB " + std::to_string(free >> 20) +
+                                         " are free: use fewer lanes, replicas or frames a chunk");
   }
   return made->begin;
 }
 
 void Context::release(void* memory) noexcept { emulator::release(memory); }
 
-void* Context::allocate_mapped(size_t bytes) {
-  emulator::Allocation* made = emulator::allocate(bytes);
+int64_t Context::available() { return emulator::settings().memory - emulator::bytes_in_use(); }
+
+// No memory of the device: a kernel that reads it ends with an error.
+void* Context::allocate_pinned(size_t bytes) {
+  void* made = std::malloc(std::max<size_t>(bytes, 1));
   if (!made) throw Error("ERR_OUT_OF_MEMORY", "cannot allocate " + std::to_string(bytes >> 20) + " MiB of the host");
-  return made->begin;
+  return made;
 }
 
-void Context::release_mapped(void* memory) noexcept { emulator::release(memory); }
+void Context::release_pinned(void* memory) noexcept { std::free(memory); }
 
 void Context::clear(void* memory, size_t bytes) {
   check(memory, bytes, "clearing");
@@ -96,6 +101,9 @@ void Context::copy_out(void* host, const void* device, size_t bytes) {
 Stream::Stream(Context& context) : context_(context) {}
 Stream::~Stream() = default;
 void Stream::wait() {}
+void Stream::follow(const Event&) {}
+void Stream::copy_in(void* device, const void* pinned, size_t bytes) { context_.copy_in(device, pinned, bytes); }
+void Stream::copy_out(void* pinned, const void* device, size_t bytes) { context_.copy_out(pinned, device, bytes); }
 
 void launch(Stream&, const Kernel& kernel, const Grid& grid, const void* arguments) {
   emulator::run(kernel, grid, arguments);

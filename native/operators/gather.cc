@@ -16,7 +16,7 @@ GatherCall read_gather(Plan& plan, const Call& call) {
     if (g.valid.replicas != g.values.replicas) call.refuse("values and valid are shared by all replicas or neither is");
   }
   g.rows = rows_of(plan, call, g.values);
-  plan.column(g.column, g.values.dims[2], g.values.replicas, false);
+  plan.column({g.column, g.values.dims[2], g.values.replicas, false, g.left, g.right});
   return g;
 }
 

@@ -13,7 +13,7 @@ ScatterCall read_scatter(Plan& plan, const Call& call) {
   if (s.values.rank != 3 || s.values.dims[0] != plan.control.chunk) call.refuse("values are not [time, lane, ...]");
   s.rows = rows_of(plan, call, s.values);
   s.rows.copies = plan.control.replicas;
-  plan.column(s.column, s.rows.width, plan.control.replicas, true);
+  plan.column({s.column, s.rows.width, plan.control.replicas, true, 0, 0});
   return s;
 }
 
