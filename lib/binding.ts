@@ -87,6 +87,42 @@ export interface NativeProgram {
   dispose(): void;
 }
 
+/** How a program of one frame reads a sequence that comes in frame by frame. */
+export interface StreamDescription {
+  /** `values` and `valid`: buffers; `parts`: of a frame's features, side by side; `delay`: frames until it is read. */
+  inputs: { values: number; valid: number; parts: { offset: number; width: number }[]; delay: number }[];
+  /** Buffers: what a prediction is made of, and what the recurrences carry. */
+  outputs: number[];
+  states: number[];
+  /** Of a frame. */
+  features: number;
+  /** Frames that come in before the first is predicted. */
+  latency: number;
+  /** Frames before the newest that windows and delays reach back to. */
+  memory: number;
+}
+
+/** What the next predictions of a stream depend on. */
+export interface NativeStreamState {
+  /** That came in. */
+  frames: number;
+  /** The last of them, [frame, feature]. */
+  recent: Float32Array;
+  /** The recurrences' states. */
+  carried: Float32Array;
+}
+
+export interface NativeStream {
+  /** `frames` [n, features]; returns the number of predictions [.., outputs] that it wrote. */
+  push(frames: Float32Array, predictions: Float32Array): number;
+  /** `predictions` [latency, outputs]. */
+  finish(predictions: Float32Array): number;
+  reset(): void;
+  save(): NativeStreamState;
+  restore(state: NativeStreamState): void;
+  dispose(): void;
+}
+
 /** What the addon and the machine have to offer of CUDA. */
 export interface CudaReport {
   /** Whether the addon holds CUDA kernels. */
@@ -111,6 +147,7 @@ export interface Binding {
   Block: new (device: NativeDevice, bytes: number) => NativeBlock;
   Data: new (device: NativeDevice, lengths: number[]) => NativeData;
   Program: new (device: NativeDevice, description: ProgramDescription) => NativeProgram;
+  Stream: new (program: NativeProgram, description: StreamDescription) => NativeStream;
   memory(): { bytes: number; blocks: number; deviceBytes: number };
   cudaReport(): CudaReport;
   instructionSets(): { name: string; available: boolean }[];

@@ -78,6 +78,14 @@ export {
   type SequenceCurves,
   type Traces,
 } from './models/predict.ts';
+export {
+  PredictionStream,
+  type PredictionStreamOptions,
+  type PredictionStreamState,
+  predictionStream,
+  type StreamedPrediction,
+  type StreamFrame,
+} from './models/prediction_stream.ts';
 export type { Preprocessing } from './models/preprocessing.ts';
 export { type PresetName, presetSettings, presets } from './models/presets.ts';
 export { readSafetensors, type Safetensors, type Tensor, writeSafetensors } from './models/safetensors.ts';

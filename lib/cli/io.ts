@@ -1,5 +1,7 @@
 /** Where a command writes: results to stdout; logs, progress and errors to stderr. */
 export interface Io {
+  /** What it reads; default: this process' own. */
+  stdin?: NodeJS.ReadableStream;
   stdout: Output;
   stderr: Output;
 }

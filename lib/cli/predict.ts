@@ -8,11 +8,14 @@ import { type Checkpoint, checkFits, readCheckpoint } from '../models/checkpoint
 import { meanPrediction, type Prediction, predict } from '../models/predict.ts';
 import { type Io, log, printResult, standardIo } from './io.ts';
 import { type DeviceFlags, deviceOf, deviceOptions, JSON_OPTION, name, option, PARTITION } from './options.ts';
+import { predictStandardInput } from './predict_stream.ts';
 import { readRecording } from './recording.ts';
 import { sequencesOf } from './scoring.ts';
 
 interface PredictFlags extends DeviceFlags {
-  out: string;
+  out?: string;
+  stream?: boolean;
+  causal?: boolean;
   partition?: Partition;
   name?: string;
   traces?: boolean;
@@ -29,7 +32,15 @@ export function predictCommand(io: Io = standardIo): Command {
       'checkpoints (.safetensors; of several, the mean of their curves is written), then a dataset directory, or one ' +
         'recording as a .npy or .csv file a modality: audio=a.npy video=v.csv (the bare file for a model of one modality)',
     )
-    .addOption(option('--out <dir>', 'folder for the curves; files that are there are kept').makeOptionMandatory())
+    .addOption(option('--out <dir>', 'folder for the curves; files that are there are kept'))
+    .addOption(
+      option(
+        '--stream',
+        'frames from stdin, predictions to stdout as soon as they are known: JSON, a line each, ' +
+          '{"audio": [...], "video": null} to {"time": ..., "arousal": ..., "valence": ...}',
+      ).conflicts(['out', 'partition', 'name', 'traces', 'json']),
+    )
+    .addOption(option('--causal', 'with --stream: attention windows end at the present frame, so that nothing waits'))
     .addOption(option('--partition <name>', 'train, selection, dev or test (default: all sequences)', PARTITION))
     .addOption(option('--name <name>', "a recording's name (default: that of its first file)", name))
     .addOption(option('--traces', 'also write what the model looked at, to traces/: fusion and window weights'))
@@ -44,7 +55,8 @@ const EXAMPLES = `
 Examples:
   circumplex predict runs/paper/best.safetensors recola --partition dev --out curves
   circumplex predict runs/paper/best.safetensors runs/paper/replicas/*/best.safetensors recola --out curves
-  circumplex predict runs/paper/best.safetensors audio=clip/audio.npy video=clip/video.csv --name clip --out curves`;
+  circumplex predict runs/paper/best.safetensors audio=clip/audio.npy video=clip/video.csv --name clip --out curves
+  extract-features camera | circumplex predict runs/paper/best.safetensors --stream --causal`;
 
 async function predictTo(io: Io, inputs: readonly string[], flags: PredictFlags): Promise<void> {
   const paths = inputs.filter((input) => input.endsWith('.safetensors'));
@@ -54,6 +66,10 @@ async function predictTo(io: Io, inputs: readonly string[], flags: PredictFlags)
     throw new CircumplexError('ERR_CONFIG', '--traces shows what one model looked at: give a single checkpoint');
   }
   const checkpoints = await Promise.all(paths.map(readCheckpoint));
+  if (flags.stream) return streamWith(io, checkpoints, sources, flags);
+  const { out } = flags;
+  if (out === undefined) throw new CircumplexError('ERR_CONFIG', 'predict: name a folder for the curves, --out DIR');
+  if (flags.causal) throw new CircumplexError('ERR_CONFIG', '--causal is for --stream');
   checkTargets(paths, checkpoints);
   const data = await dataOf(sources, checkpoints[0] as Checkpoint, flags);
   for (const checkpoint of checkpoints) checkFits(checkpoint, data);
@@ -63,17 +79,32 @@ async function predictTo(io: Io, inputs: readonly string[], flags: PredictFlags)
   for (const checkpoint of checkpoints) predictions.push(await predict(checkpoint, data, sequences, options));
   const curves = predictions.length === 1 ? (predictions[0] as Prediction[]) : meanPrediction(predictions);
   const files = curves.flatMap((prediction) => filesOf(prediction));
-  await writeFiles(flags.out, files);
-  log(io, `${curves.length} ${curves.length === 1 ? 'sequence' : 'sequences'} written to ${flags.out}`);
+  await writeFiles(out, files);
+  log(io, `${curves.length} ${curves.length === 1 ? 'sequence' : 'sequences'} written to ${out}`);
   const document = {
-    out: flags.out,
+    out,
     checkpoints: paths,
     targets: (checkpoints[0] as Checkpoint).targets,
     rate: data.rate,
     sequences: curves.map(({ sequence, values, targets }) => ({ sequence, frames: values.length / targets.length })),
     files: files.map(({ path }) => path),
   };
-  printResult(io, flags.json, document, files.map(({ path }) => join(flags.out, path)).join('\n'));
+  printResult(io, flags.json, document, files.map(({ path }) => join(out, path)).join('\n'));
+}
+
+async function streamWith(
+  io: Io,
+  checkpoints: readonly Checkpoint[],
+  sources: readonly string[],
+  flags: PredictFlags,
+): Promise<void> {
+  if (checkpoints.length > 1) throw new CircumplexError('ERR_CONFIG', '--stream takes a single checkpoint');
+  if (sources.length > 0) {
+    throw new CircumplexError('ERR_CONFIG', `--stream reads frames from stdin: leave out ${sources.join(', ')}`);
+  }
+  const { device, threads } = deviceOf(flags);
+  if (device?.startsWith('cuda')) throw new CircumplexError('ERR_CONFIG', '--stream computes on the CPU');
+  await predictStandardInput(io, checkpoints[0] as Checkpoint, { causal: flags.causal ?? false, threads });
 }
 
 async function dataOf(sources: readonly string[], checkpoint: Checkpoint, flags: PredictFlags): Promise<Dataset> {

@@ -85,6 +85,7 @@ export function interpolate(
   if (values.length !== blocks * size) {
     throw new CircumplexError('ERR_SHAPE', `${values.length} values are not [${blocks}, ${size}] of ${length} frames.`);
   }
+  if (n === 1) return Float64Array.from(values);
   const middle = (block: number) => (block * n + Math.min(length, (block + 1) * n) - 1) / 2;
   const curve = new Float64Array(length * size);
   for (let t = 0, right = 0; t < length; t++) {

@@ -24,7 +24,7 @@ export interface RunOptions {
  * chunks on the device's own thread; `runSync` on the calling one.
  */
 export class Program implements Disposable {
-  readonly #native: NativeProgram;
+  readonly native: NativeProgram;
   readonly #graph: Graph;
 
   constructor(
@@ -33,7 +33,7 @@ export class Program implements Disposable {
     store: Store | null = null,
   ) {
     this.#graph = graph;
-    this.#native = guarded(
+    this.native = guarded(
       () =>
         new (binding().Program)(device.native, {
           ...graph.sizes,
@@ -50,7 +50,7 @@ export class Program implements Disposable {
 
   /** Which kernel serves each call, in order: 'lstm: lane-blocked recurrence'. */
   get kernels(): string[] {
-    return this.#native.kernels;
+    return this.native.kernels;
   }
 
   /**
@@ -63,7 +63,7 @@ export class Program implements Disposable {
     if (signal?.aborted) throw aborted(signal);
     let failure: unknown;
     const job = guarded(() =>
-      this.#native.run(
+      this.native.run(
         schedule,
         this.#settings(options),
         options.columns?.native ?? null,
@@ -96,14 +96,14 @@ export class Program implements Disposable {
   /** Runs calls `first`..`end` (all by default) on the calling thread. */
   runSync(schedule: Int32Array, options: RunOptions = {}, first = 0, end = this.#graph.calls.length): number {
     return guarded(() =>
-      this.#native.runSync(schedule, this.#settings(options), options.columns?.native ?? null, first, end),
+      this.native.runSync(schedule, this.#settings(options), options.columns?.native ?? null, first, end),
     );
   }
 
   /** A copy of a buffer of one replica. */
   read(value: Value, replica = 0): TypedArray {
     const size = value.dims.reduce((a, b) => a * b, 1);
-    return guarded(() => this.#native.read(value.id, replica, new ARRAYS[value.type](size) as TypedArray));
+    return guarded(() => this.native.read(value.id, replica, new ARRAYS[value.type](size) as TypedArray));
   }
 
   readFloats(value: Value, replica = 0): Float32Array {
@@ -124,7 +124,7 @@ export class Program implements Disposable {
         `expected a ${expected}, got ${values.constructor.name} of ${values.length}`,
       );
     }
-    guarded(() => this.#native.write(value.id, replica, values));
+    guarded(() => this.native.write(value.id, replica, values));
   }
 
   /** Every replica's buffer to zero: resets sums that a program accumulates over its chunks. */
@@ -136,7 +136,7 @@ export class Program implements Disposable {
   }
 
   dispose(): void {
-    this.#native.dispose();
+    this.native.dispose();
   }
 
   [Symbol.dispose](): void {

@@ -7,7 +7,14 @@ import type { Store } from '../graph/store.ts';
 import { gather } from '../ops/gather.ts';
 import { scatter } from '../ops/scatter.ts';
 import type { Model, Sizes, Stream } from './model.ts';
-import { buildFusion, buildStream, type StreamOutputs, streamValid } from './network.ts';
+import {
+  buildFusion,
+  buildStream,
+  columnFrames,
+  type FrameSource,
+  type StreamOutputs,
+  streamValid,
+} from './network.ts';
 
 const LANES = 8;
 const CHUNK = 256; // unidirectional models give the same bits for any chunk
@@ -37,10 +44,10 @@ export interface EvaluatorOptions {
 }
 
 /** Reads a stream that was computed before. */
-export function cachedStream(graph: Graph, columns: Columns, s: Stream): StreamOutputs {
+export function cachedStream(graph: Graph, columns: Columns, frames: FrameSource, s: Stream): StreamOutputs {
   const h = gather(graph, columns, OUTPUT.h(s.name)).values;
   const y = gather(graph, columns, OUTPUT.y(s.name)).values;
-  return { h, y, valid: streamValid(graph, columns, s), attention: null };
+  return { h, y, valid: streamValid(frames, s), attention: null, state: null };
 }
 
 /** The evaluation program of a model: whole sequences from zero state, no dropout; results go to columns. */
@@ -62,8 +69,9 @@ export class Evaluator implements Disposable {
     this.#chunk = whole ? longest : Math.min(CHUNK, longest);
     const graph = new Graph({ replicas, lanes: this.#lanes, chunk: this.#chunk });
     const network = { outputs, sizes, dropout: 0, trainable: false };
+    const frames = columnFrames(graph, columns);
     const streams = model.streams.map((s) =>
-      options.cached ? cachedStream(graph, columns, s) : buildStream(graph, columns, s, network),
+      options.cached ? cachedStream(graph, columns, frames, s) : buildStream(graph, frames, s, network),
     );
     const fused = options.states ? null : buildFusion(graph, model, streams, outputs);
     if (fused) scatter(graph, columns, OUTPUT.prediction, fused.z);

@@ -1,7 +1,7 @@
 import type { Columns } from '../graph/columns.ts';
 import type { Graph, ParameterSpec, Value } from '../graph/graph.ts';
 import { nameKey } from '../graph/philox.ts';
-import { attentiveLstm, windowReach } from '../ops/attentive_lstm.ts';
+import { type AttentiveLstmOptions, attentiveLstm, windowReach } from '../ops/attentive_lstm.ts';
 import { anyValid, concat } from '../ops/concat.ts';
 import { dimensionFusion } from '../ops/dimension_fusion.ts';
 import { gather } from '../ops/gather.ts';
@@ -9,6 +9,18 @@ import { linear } from '../ops/linear.ts';
 import { type LstmWeights, lstm } from '../ops/lstm.ts';
 import { streamMix } from '../ops/stream_mix.ts';
 import { fusionParameters, hasFusionBias, type Model, type Sizes, type Stream, streamParameters } from './model.ts';
+
+/**
+ * Where a network's frames come from: modalities side by side, values [left + time + right, lane, feature], and valid,
+ * 0 where all of them are missing.
+ */
+export type FrameSource = (inputs: readonly string[], reach: Reach) => { values: Value; valid: Value };
+
+export interface Reach {
+  /** Frames before and after the chunk. */
+  left: number;
+  right: number;
+}
 
 /** What a stream gives to the fusion and to whoever looks at it. */
 export interface StreamOutputs {
@@ -20,6 +32,8 @@ export interface StreamOutputs {
   valid: Value;
   /** The window's weights [time, lane, window], or null without a window. */
   attention: Value | null;
+  /** What the recurrence carries from chunk to chunk, or null where there is none. */
+  state: Value | null;
 }
 
 export interface NetworkOptions {
@@ -30,12 +44,40 @@ export interface NetworkOptions {
   trainable: boolean;
   /** Frames after which the state's gradient is cut within a chunk; 0 or absent: at the chunk's edges alone. */
   truncate?: number;
+  /** The chunk's frames are new, and the source gives no others; see {@link AttentiveLstmOptions}. */
+  live?: AttentiveLstmOptions['live'];
 }
 
-type Halo = { left: number; right: number };
+const NOW: Reach = { left: 0, right: 0 };
+
+/** Frames from the columns of a data set. Streams that read the same modality with the same reach share one buffer. */
+export function columnFrames(graph: Graph, columns: Columns): FrameSource {
+  const known = new Map<string, { values: Value; valid: Value }>();
+  const gathered = (input: string, reach: Reach) => {
+    const key = `${input} ${reach.left} ${reach.right}`;
+    const value = known.get(key) ?? gather(graph, columns, input, reach);
+    known.set(key, value);
+    return value;
+  };
+  return (inputs, reach) => {
+    const parts = inputs.map((input) => gathered(input, reach));
+    const [first] = parts as [{ values: Value; valid: Value }];
+    if (parts.length === 1) return first;
+    return {
+      values: concat(
+        graph,
+        parts.map((p) => p.values),
+      ),
+      valid: anyValid(
+        graph,
+        parts.map((p) => p.valid),
+      ),
+    };
+  };
+}
 
 /** The stream's LSTM and head (design: DLSTM, with embedding attention where it has a window). */
-export function buildStream(graph: Graph, columns: Columns, s: Stream, options: NetworkOptions): StreamOutputs {
+export function buildStream(graph: Graph, frames: FrameSource, s: Stream, options: NetworkOptions): StreamOutputs {
   const parameter = parameters(graph, streamParameters(s, options.outputs, options.sizes), options.trainable);
   const prefix = `streams.${s.name}`;
   const weights = lstmWeights(parameter, s);
@@ -44,30 +86,34 @@ export function buildStream(graph: Graph, columns: Columns, s: Stream, options: 
   const recurrence = { hidden, layers, dropout, truncate, site: (nameKey(prefix) & 0xffffff) << 4 };
   const head = (h: Value) => linear(graph, h, parameter(`${prefix}.head.weight`), parameter(`${prefix}.head.bias`));
   if (s.window === null) {
-    const { values, valid } = streamFrames(graph, columns, s, { left: 0, right: 0 });
-    const { y: h } = lstm(graph, values, weights, { ...recurrence, bidirectional: s.bidirectional });
-    return { h, y: head(h), valid, attention: null };
+    const { values, valid } = frames(s.inputs, NOW);
+    const { y: h, state } = lstm(graph, values, weights, { ...recurrence, bidirectional: s.bidirectional });
+    return { h, y: head(h), valid, attention: null, state };
   }
   const reach = windowReach(s.window);
-  const { values, valid } = streamFrames(graph, columns, s, reach);
+  const { values, valid } = frames(s.inputs, reach);
   const score =
     s.attention === 'gdp'
       ? parameter(`${prefix}.attention.weight`)
       : s.attention === 'static'
         ? parameter(`${prefix}.window.weight`)
         : null;
-  const { y: h, attention } = attentiveLstm(graph, values, valid, score, weights, {
+  const {
+    y: h,
+    state,
+    attention,
+  } = attentiveLstm(graph, values, valid, score, weights, {
     ...recurrence,
     ...reach,
     attention: s.attention,
+    live: options.live,
   });
-  const now = streamFrames(graph, columns, s, { left: 0, right: 0 }).valid;
-  return { h, y: head(h), valid: now, attention };
+  return { h, y: head(h), valid: streamValid(frames, s), attention, state };
 }
 
-/** The mask of a stream's frames, for a fusion whose streams are read from columns. */
-export function streamValid(graph: Graph, columns: Columns, s: Stream): Value {
-  return streamFrames(graph, columns, s, { left: 0, right: 0 }).valid;
+/** The mask of the chunk's frames of a stream. */
+export function streamValid(frames: FrameSource, s: Stream): Value {
+  return frames(s.inputs, NOW).valid;
 }
 
 export interface FusionOutputs {
@@ -116,34 +162,6 @@ export function buildFusion(graph: Graph, model: Model, streams: StreamOutputs[]
       return { z, weights: null };
     }
   }
-}
-
-function streamFrames(graph: Graph, columns: Columns, s: Stream, halo: Halo): { values: Value; valid: Value } {
-  const parts = s.inputs.map((input) => gatherOnce(graph, columns, input, halo));
-  const [first] = parts as [{ values: Value; valid: Value }];
-  if (parts.length === 1) return first;
-  return {
-    values: concat(
-      graph,
-      parts.map((p) => p.values),
-    ),
-    valid: anyValid(
-      graph,
-      parts.map((p) => p.valid),
-    ),
-  };
-}
-
-const gathered = new WeakMap<Graph, Map<string, { values: Value; valid: Value }>>();
-
-/** Streams that read the same modality with the same halo share one buffer. */
-function gatherOnce(graph: Graph, columns: Columns, input: string, halo: Halo): { values: Value; valid: Value } {
-  const known = gathered.get(graph) ?? new Map<string, { values: Value; valid: Value }>();
-  gathered.set(graph, known);
-  const key = `${input} ${halo.left} ${halo.right}`;
-  const value = known.get(key) ?? gather(graph, columns, input, halo);
-  known.set(key, value);
-  return value;
 }
 
 function lstmWeights(parameter: (name: string) => Value, s: Stream): LstmWeights[] {

@@ -18,6 +18,12 @@ export interface AttentiveLstmOptions {
   site?: number;
   /** As for the plain LSTM: cuts the state's gradient at every so many frames; 0: at the chunk's edges alone. */
   truncate?: number;
+  /**
+   * For a sequence that comes in frame by frame (CPU, forward only): v and valid are [time, lane, ..], the frames that are
+   * new since the chunk before; the call keeps what it needs of those before. 'window': the last of them is the last of
+   * the window. 'causal': it is the frame that is predicted, and those after it do not exist.
+   */
+  live?: 'window' | 'causal' | undefined;
 }
 
 export interface AttentiveLstmOutputs {
@@ -58,8 +64,9 @@ export function attentiveLstm(
   const right = integer(op, 'right', options.right, 0);
   const dropout = probability(op, 'dropout', options.dropout ?? 0);
   const truncate = integer(op, 'truncate', options.truncate ?? 0, 0);
+  const { live } = options;
   const { chunk, lanes } = graph.sizes;
-  dimensions(op, 'v', v, [left + chunk + right, lanes, null]);
+  dimensions(op, 'v', v, [live ? chunk : left + chunk + right, lanes, null]);
   const y = graph.value('f32', [chunk, lanes, hidden]);
   const state = graph.value('f32', [layers, 2, lanes, hidden]);
   const attention = graph.value('f32', [chunk, lanes, left + right + 1]);
@@ -73,10 +80,15 @@ export function attentiveLstm(
     attention: SCORES[options.attention],
     dropout,
     site: options.site ?? 0,
-    slot,
   };
-  graph.call(op, [v, valid, score, ...list], [y, state, attention], {
-    attributes,
+  const inputs = [v, valid, score, ...list];
+  if (live) {
+    const causal = live === 'causal' ? 1 : 0;
+    graph.call(op, inputs, [y, state, attention], { attributes: { ...attributes, stream: 1, causal } });
+    return { y, state, attention };
+  }
+  graph.call(op, inputs, [y, state, attention], {
+    attributes: { ...attributes, slot },
     gradient: ({ graph: g, upstream, want }) => {
       const outputs = [want(0), want(2), ...list.map((_, i) => want(3 + i))];
       g.call('attentive_lstm_backward', [v, upstream(0)], outputs, { attributes: { slot, truncate } });

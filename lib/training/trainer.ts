@@ -11,7 +11,7 @@ import { Store } from '../graph/store.ts';
 import type { Checkpoint } from '../models/checkpoint.ts';
 import { cachedStream, Evaluator, OUTPUT } from '../models/evaluator.ts';
 import { checkModel, fusionParameters, type Model, modelParameters, type Sizes } from '../models/model.ts';
-import { buildFusion, buildStream } from '../models/network.ts';
+import { buildFusion, buildStream, columnFrames } from '../models/network.ts';
 import { onlyInputs, storeOf, toLabelClock } from '../models/predict.ts';
 import { featureColumns, preprocess, sizesOfDataset, targetValues } from '../models/preprocessing.ts';
 import { adam } from '../ops/adam.ts';
@@ -297,8 +297,9 @@ export class Trainer implements Disposable {
     const { dropout, loss, auxiliary, cccScope } = this.#settings;
     const outputs = this.#dataset.targets.length;
     const options = { outputs, sizes: this.sizes, dropout, trainable: true, truncate: this.#truncate };
+    const frames = columnFrames(graph, this.#columns);
     const streams = this.model.streams.map((s) =>
-      this.#from.length ? cachedStream(graph, this.#columns, s) : buildStream(graph, this.#columns, s, options),
+      this.#from.length ? cachedStream(graph, this.#columns, frames, s) : buildStream(graph, frames, s, options),
     );
     const { z } = buildFusion(graph, this.model, streams, outputs);
     const target = gatherTargets(graph, this.#columns, TARGETS);

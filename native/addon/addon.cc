@@ -6,6 +6,7 @@
 
 #include <napi.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -23,6 +24,7 @@
 #include "core/error.h"
 #include "core/pool.h"
 #include "core/program.h"
+#include "core/stream.h"
 #include "cpu/dispatch.h"
 
 namespace {
@@ -31,11 +33,12 @@ using circumplex::Data;
 using circumplex::Device;
 using circumplex::Memory;
 using circumplex::Program;
+using circumplex::Stream;
 
 struct Job;
 
 struct Instance {
-  Napi::FunctionReference device, block, data, program;
+  Napi::FunctionReference device, block, data, program, stream;
   std::set<Job*> jobs;  // runs that have not been finalised
 };
 
@@ -552,6 +555,116 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
   }
 };
 
+// A sequence that comes in frame by frame. Its calls block, and no two of one stream may overlap.
+class StreamHandle : public Handle<StreamHandle, Stream> {
+ public:
+  static constexpr const char* kName = "stream";
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(
+        env, "Stream",
+        {InstanceMethod("dispose", &StreamHandle::dispose), InstanceMethod<&StreamHandle::push>("push"),
+         InstanceMethod<&StreamHandle::finish>("finish"), InstanceMethod<&StreamHandle::reset>("reset"),
+         InstanceMethod<&StreamHandle::save>("save"), InstanceMethod<&StreamHandle::restore>("restore")});
+  }
+  // (program, { inputs, outputs, states, features, latency, memory })
+  explicit StreamHandle(const Napi::CallbackInfo& info) : Handle(info) {
+    const Napi::Env env = info.Env();
+    const auto program = unwrap<ProgramHandle>(info[0], env.GetInstanceData<Instance>()->program).held(env);
+    const Napi::Object object = info[1].As<Napi::Object>();
+    circumplex::StreamDescription description;
+    const Napi::Array inputs = object.Get("inputs").As<Napi::Array>();
+    for (uint32_t i = 0; i < inputs.Length(); i++) {
+      const Napi::Object entry = inputs.Get(i).As<Napi::Object>();
+      std::vector<circumplex::StreamDescription::Part> parts;
+      const Napi::Array list = entry.Get("parts").As<Napi::Array>();
+      for (uint32_t p = 0; p < list.Length(); p++) {
+        const Napi::Object part = list.Get(p).As<Napi::Object>();
+        parts.push_back({integer(part.Get("offset"), "offset"), integer(part.Get("width"), "width")});
+      }
+      description.inputs.push_back({integer(entry.Get("values"), "values"), integer(entry.Get("valid"), "valid"),
+                                    std::move(parts), integer(entry.Get("delay"), "delay")});
+    }
+    description.outputs = integers(object.Get("outputs"));
+    description.states = integers(object.Get("states"));
+    description.features = integer(object.Get("features"), "features");
+    description.latency = integer(object.Get("latency"), "latency");
+    description.memory = integer(object.Get("memory"), "memory");
+    circumplex::FlushDenormals flush;
+    hold(env, [&] { return std::make_shared<Stream>(program, std::move(description)); });
+  }
+
+ private:
+  // (frames [n, features], predictions [at least n, outputs]) -> how many predictions there are
+  Napi::Value push(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    Stream& stream = *held(env);
+    const Napi::Float32Array frames = floats(info[0], "frames");
+    Napi::Float32Array predictions = floats(info[1], "predictions");
+    const auto features = static_cast<size_t>(stream.features()), outputs = static_cast<size_t>(stream.outputs());
+    const size_t count = frames.ElementLength() / features;
+    if (frames.ElementLength() != count * features || predictions.ElementLength() < count * outputs) {
+      throw Napi::RangeError::New(env, "frames or predictions have another size than the stream's");
+    }
+    circumplex::FlushDenormals flush;
+    return guarded(env, [&] {
+      const float* frame = frames.Data();
+      float* out = predictions.Data();
+      uint32_t made = 0;
+      for (size_t i = 0; i < count; i++) made += stream.push(frame + i * features, out + made * outputs);
+      return Napi::Number::New(env, made);
+    });
+  }
+  // (predictions [latency, outputs]) -> how many there are
+  Napi::Value finish(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    Stream& stream = *held(env);
+    Napi::Float32Array predictions = floats(info[0], "predictions");
+    const auto outputs = static_cast<size_t>(stream.outputs());
+    if (predictions.ElementLength() < static_cast<size_t>(stream.latency()) * outputs) {
+      throw Napi::RangeError::New(env, "predictions have no room for the frames that are left");
+    }
+    circumplex::FlushDenormals flush;
+    return guarded(env, [&] {
+      uint32_t made = 0;
+      while (stream.finish(predictions.Data() + made * outputs)) made++;
+      return Napi::Number::New(env, made);
+    });
+  }
+  Napi::Value reset(const Napi::CallbackInfo& info) {
+    held(info.Env())->reset();
+    return info.Env().Undefined();
+  }
+  Napi::Value save(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const Stream::State state = guarded(env, [&] { return held(env)->save(); });
+    const auto array = [&](const std::vector<float>& values) {
+      Napi::Float32Array result = Napi::Float32Array::New(env, values.size());
+      std::copy(values.begin(), values.end(), result.Data());
+      return result;
+    };
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("frames", static_cast<double>(state.frames));
+    result.Set("recent", array(state.recent));
+    result.Set("carried", array(state.carried));
+    return result;
+  }
+  Napi::Value restore(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const Napi::Object object = info[0].As<Napi::Object>();
+    Stream::State state;
+    state.frames = integer(object.Get("frames"), "frames");
+    const auto list = [&](const char* name) {
+      const Napi::Float32Array values = floats(object.Get(name), name);
+      return std::vector<float>(values.Data(), values.Data() + values.ElementLength());
+    };
+    state.recent = list("recent");
+    state.carried = list("carried");
+    circumplex::FlushDenormals flush;
+    guarded(env, [&] { held(env)->restore(state); });
+    return env.Undefined();
+  }
+};
+
 Napi::Value memory(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(info.Env());
   const Memory::Live live = Memory::live();
@@ -605,6 +718,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   define("Block", BlockHandle::define(env), instance->block);
   define("Data", DataHandle::define(env), instance->data);
   define("Program", ProgramHandle::define(env), instance->program);
+  define("Stream", StreamHandle::define(env), instance->stream);
   exports.Set("memory", Napi::Function::New<memory>(env));
   exports.Set("cudaReport", Napi::Function::New<cuda_report>(env));
   exports.Set("instructionSets", Napi::Function::New<instruction_sets>(env));

@@ -25,6 +25,7 @@ struct RunSettings {
   std::vector<uint32_t> seed;
   uint32_t epoch = 0;
   bool bypass = false;
+  bool prepared = false;  // the parameters are those of the run before: what follows from them alone is there
 };
 
 // A run of a program, already checked. Chunks in order; `stop` is looked at between chunks only: half a chunk would be

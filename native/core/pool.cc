@@ -70,7 +70,7 @@ void Pool::end() {
   for (auto& worker : workers_) worker.join();
 }
 
-void Pool::run(int64_t tasks, TaskFunction function, void* context) {
+void Pool::run(int64_t tasks, TaskFunction function, const void* context) {
   if (threads_ == 1 || tasks <= 1) {
     for (int64_t task = 0; task < tasks; task++) function(context, task, 0);
     return;

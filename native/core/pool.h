@@ -13,7 +13,7 @@ struct Worker {
   float* scratch;  // the program's scratch bytes, 64-byte aligned, contents undefined
 };
 
-using TaskFunction = void (*)(void* context, int64_t task, int worker);
+using TaskFunction = void (*)(const void* context, int64_t task, int worker);
 
 // A persistent pool for fork-join regions. The calling thread takes part; tasks are handed out by an atomic counter.
 // Idle workers spin briefly (a fork costs well under a microsecond while a program runs) and then sleep.
@@ -26,7 +26,7 @@ class Pool {
 
   int threads() const { return threads_; }
   // Runs function(context, 0..tasks-1, worker); returns when all are done. One caller at a time.
-  void run(int64_t tasks, TaskFunction function, void* context);
+  void run(int64_t tasks, TaskFunction function, const void* context);
 
  private:
   void work(int index);
@@ -36,7 +36,7 @@ class Pool {
   const int threads_;
   std::vector<std::thread> workers_;
   TaskFunction function_ = nullptr;
-  void* context_ = nullptr;
+  const void* context_ = nullptr;
   int64_t tasks_ = 0;
   alignas(64) std::atomic<int64_t> next_{0};
   alignas(64) std::atomic<uint32_t> generation_{0};

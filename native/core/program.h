@@ -52,6 +52,9 @@ class Program {
   void read(int64_t buffer, int64_t replica, void* to, size_t bytes) const;
   void write(int64_t buffer, int64_t replica, const void* from, size_t bytes);
   int64_t buffers() const { return static_cast<int64_t>(buffers_.size()); }
+  int64_t replicas() const { return replicas_; }
+  int64_t lanes() const { return lanes_; }
+  int64_t chunk() const { return chunk_; }
   int64_t calls() const { return static_cast<int64_t>(kernels_.size()); }
   const std::vector<std::string>& kernels() const { return kernels_; }
   const std::shared_ptr<Device>& device() const { return device_; }

@@ -50,6 +50,7 @@ struct Attentive {
   Layer* layer;
   float* packed_k;  // Wa, per replica
   float *p, *k;     // [left+T+right, B, 4 hp] and [.., hp]
+  uint8_t* seen;    // [left+T+right, B]: a stream's `valid`; null where there is no stream
   // Backward.
   AttentiveBackwardCall backward;
   Tensor dy, dv;
@@ -88,19 +89,36 @@ void pack(void* self, int64_t task, Worker&) {
   }
 }
 
-// K and P of a block of rows.
+// A stream keeps K, P and `valid` of the frames before: moves them by a chunk, and takes the new frames' `valid`.
+void slide(void* self, int64_t replica, Worker&) {
+  const Attentive& s = *static_cast<const Attentive*>(self);
+  const int64_t all = (s.frames + s.halo) * s.lanes, by = s.frames * s.lanes, n = 4 * s.hp;
+  float *p = s.p + replica * all * n, *k = s.k ? s.k + replica * all * s.hp : nullptr;
+  uint8_t* seen = s.seen + replica * all;
+  for (int64_t row = 0; row < all - by; row++) {
+    copy(p + row * n, p + (row + by) * n, n);
+    if (k) copy(k + row * s.hp, k + (row + by) * s.hp, s.hp);
+    seen[row] = seen[row + by];
+  }
+  for (int64_t row = 0; row < by; row++) {
+    seen[s.call.newest() * s.lanes + row] = s.valid.data ? s.valid.u8(replica)[row] : 1;
+  }
+}
+
+// K and P of a block of rows of v.
 void multiply_window(void* self, int64_t task, Worker&) {
   const Attentive& s = *static_cast<const Attentive*>(self);
   const int64_t all = (s.frames + s.halo) * s.lanes, blocks = divide_up(all, kRowBlock), n = 4 * s.hp;
   const int64_t replica = task / blocks, first = task % blocks * kRowBlock;
-  const int64_t rows = smaller(kRowBlock, rows_now(s) - first);
+  const int64_t rows = smaller(kRowBlock, (s.call.stream ? s.frames * s.lanes : rows_now(s)) - first);
   if (rows <= 0 || !s.control->active[replica]) return;
   const float* v = s.v.f32(replica) + first * s.width;
+  const int64_t to = replica * all + s.call.newest() * s.lanes + first;
   multiply_rows(rows, n, s.width, v, s.width, s.layer[0].packed_ih + replica * packed_size(s.width, n), Start::zero,
-                nullptr, s.p + (replica * all + first) * n, n);
+                nullptr, s.p + to * n, n);
   if (s.score_kind != Score::dot_product) return;
   multiply_rows(rows, s.hidden, s.width, v, s.width, s.packed_k + replica * packed_size(s.width, s.hidden), Start::zero,
-                nullptr, s.k + (replica * all + first) * s.hp, s.hp);
+                nullptr, s.k + to * s.hp, s.hp);
 }
 
 void scale_dropout(void* self, int64_t task, Worker&) {
@@ -116,7 +134,8 @@ void scale_dropout(void* self, int64_t task, Worker&) {
 // Whether offset j of the window of frame t is a frame that exists and is valid.
 CIRCUMPLEX_INLINE bool present(const Attentive& s, int64_t replica, int64_t t, int64_t lane, int64_t j) {
   const int64_t frame = s.control->start[lane] + t + j - s.left;
-  if (frame < 0 || frame >= s.control->total[lane]) return false;
+  if (frame < 0 || frame >= s.control->total[lane] || (s.call.causal && j > s.left)) return false;
+  if (s.seen) return s.seen[(replica * (s.frames + s.halo) + t + j) * s.lanes + lane];
   return !s.valid.data || s.valid.u8(replica)[(t + j) * s.lanes + lane];
 }
 
@@ -466,12 +485,13 @@ void plan_attentive_lstm(Plan& plan, const Call& call) {
     s->k = plan.floats(replicas * all * s->hp);
     s->packed_k = plan.floats(replicas * packed_size(s->width, s->hidden));
   }
+  if (read.stream) s->seen = static_cast<uint8_t*>(plan.allocate(replicas * all));
   plan_layers(plan, s);
 
   for (int64_t l = 0; l < s->layers; l++) {
-    const int64_t tasks = replicas * divide_up(4 * s->hp / kPanel, kPanelBlock);
-    l ? plan.beside(tasks, pack, &s->layer[l]) : plan.stage(tasks, pack, &s->layer[l]);
+    plan.prepare(replicas * divide_up(4 * s->hp / kPanel, kPanelBlock), pack, &s->layer[l]);
   }
+  if (read.stream) plan.stage(replicas, slide, s);
   plan.stage(replicas * divide_up(all, kRowBlock), multiply_window, s);
   for (int64_t l = 0; l < s->layers; l++) {
     if (s->layer[l].scale) plan.beside(replicas * s->frames, scale_dropout, &s->layer[l]);
@@ -500,7 +520,7 @@ void plan_attentive_lstm_backward(Plan& plan, const Call& call) {
     s->packed_score_backward = plan.floats(replicas * packed_size(s->hidden, s->width));
   }
   plan.scratch((2 * s->layers * s->hp + s->hidden) * s->lanes * static_cast<int64_t>(sizeof(float)));
-  plan.stage(replicas * s->layers, pack_backward, s);
+  plan.prepare(replicas * s->layers, pack_backward, s);
   plan.stage(replicas * s->blocks * s->backward.segments, recur_backward, s);
   plan.stage(replicas * (s->frames + s->halo), gather_band, s);
   if (s->dv.data) plan.stage(replicas * divide_up(all, kRowBlock), multiply_window_backward, s);

@@ -1,6 +1,8 @@
 #include "cpu/device.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -15,7 +17,12 @@ void Plan::stage(int64_t tasks, void (*run)(void*, int64_t, Worker&), void* self
 }
 
 void Plan::beside(int64_t tasks, void (*run)(void*, int64_t, Worker&), void* self) {
-  stages_.push_back({run, self, tasks, round_});
+  stages_.push_back({run, self, tasks, round_, false});
+}
+
+void Plan::prepare(int64_t tasks, void (*run)(void*, int64_t, Worker&), void* self) {
+  round_ = std::max<int64_t>(round_, 0);
+  stages_.push_back({run, self, tasks, round_, true});
 }
 
 void Plan::scratch(int64_t bytes) { scratch_bytes_ = std::max(scratch_bytes_, bytes); }
@@ -67,19 +74,13 @@ class CpuExecution final : public Execution {
     control_.bypass = settings_.bypass;
     control_.data = run.data ? run.data->view() : DataView{};
 
-    std::vector<std::vector<const Step*>> levels;
-    for (int64_t call = run.from_call; call < run.to_call; call++) {
-      const Step& step = steps_[static_cast<size_t>(call)];
-      const size_t level = static_cast<size_t>(step.level);
-      if (levels.size() <= level) levels.resize(level + 1);
-      levels[level].push_back(&step);
-    }
+    const std::vector<Region>& regions = regions_of(run);
     const int64_t row = control_.lanes * kScheduleColumns;
     const int64_t chunks = static_cast<int64_t>(run.schedule.size()) / row;
     for (int64_t chunk = 0; chunk < chunks; chunk++) {
       if (run.stop.load(std::memory_order_relaxed)) return chunk;
       set_chunk(run.schedule.data() + chunk * row);
-      for (const auto& level : levels) execute(level);
+      for (const Region& region : regions) device_.pool().run(region.tasks, &Region::task, &region);
       run.chunk_done(chunk + 1);
     }
     return chunks;
@@ -95,9 +96,10 @@ class CpuExecution final : public Execution {
   struct Region {
     std::vector<const Stage*> stages;
     std::vector<int64_t> first;  // of each stage, in the region's numbering
+    int64_t tasks = 0;
     float* const* scratch;
 
-    static void task(void* context, int64_t index, int worker) {
+    static void task(const void* context, int64_t index, int worker) {
       const Region& region = *static_cast<const Region*>(context);
       size_t s = region.first.size() - 1;
       while (region.first[s] > index) s--;
@@ -118,27 +120,29 @@ class CpuExecution final : public Execution {
     }
   }
 
-  void execute(const std::vector<const Step*>& level) {
-    int64_t rounds = 0;
-    for (const Step* step : level) {
-      if (!step->stages.empty()) rounds = std::max(rounds, step->stages.back().round + 1);
-    }
-    Region region;
-    region.scratch = scratch_.data();
-    for (int64_t round = 0; round < rounds; round++) {
-      region.stages.clear();
-      region.first.clear();
-      int64_t tasks = 0;
-      for (const Step* step : level) {
-        for (const Stage& stage : step->stages) {
-          if (stage.round != round || stage.tasks == 0) continue;
-          region.stages.push_back(&stage);
-          region.first.push_back(tasks);
-          tasks += stage.tasks;
-        }
+  const std::vector<Region>& regions_of(const Run& run) {
+    const bool prepared = run.settings.prepared;
+    const auto [at, added] = regions_.try_emplace({run.from_call, run.to_call, prepared});
+    if (added) at->second = make_regions(run.from_call, run.to_call, prepared);
+    return at->second;
+  }
+
+  std::vector<Region> make_regions(int64_t from_call, int64_t to_call, bool prepared) const {
+    std::map<std::pair<int64_t, int64_t>, Region> regions;  // of a level and a round
+    for (int64_t call = from_call; call < to_call; call++) {
+      const Step& step = steps_[static_cast<size_t>(call)];
+      for (const Stage& stage : step.stages) {
+        if (stage.tasks == 0 || (stage.prepares && prepared)) continue;
+        Region& region = regions[{step.level, stage.round}];
+        region.stages.push_back(&stage);
+        region.first.push_back(region.tasks);
+        region.tasks += stage.tasks;
+        region.scratch = scratch_.data();
       }
-      if (tasks) device_.pool().run(tasks, &Region::task, &region);
     }
+    std::vector<Region> list;
+    for (auto& [place, region] : regions) list.push_back(std::move(region));
+    return list;
   }
 
   Device& device_;
@@ -147,6 +151,8 @@ class CpuExecution final : public Execution {
   RunSettings settings_;
   Plan plan_;
   std::vector<Step> steps_;
+  std::map<std::tuple<int64_t, int64_t, bool>, std::vector<Region>>
+      regions_;  // by calls, and whether they are prepared
   std::vector<std::unique_ptr<HostMemory>> scratch_memory_;
   std::vector<float*> scratch_;
 };

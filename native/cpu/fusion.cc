@@ -184,7 +184,7 @@ void plan_dimension_fusion(Plan& plan, const Call& call) {
   if (f.context.data) {
     f.panels_size = packed_size(f.features, f.scores);
     f.panels = plan.floats(f.weight.replicas * f.panels_size);
-    plan.stage(f.weight.replicas, pack_scores, &f);
+    plan.prepare(f.weight.replicas, pack_scores, &f);
   }
   plan.stage(tasks_of(f.rows), fuse, &f);
   plan.kernel(f.context.data ? "packed gemm, softmax" : "softmax");
@@ -200,7 +200,7 @@ void plan_dimension_fusion_backward(Plan& plan, const Call& call) {
   if (f.dcontext.data) {
     f.panels_size = packed_size(f.scores, f.features);
     f.panels = plan.floats(f.weight.replicas * f.panels_size);
-    plan.beside(f.weight.replicas, pack_context, &f);
+    plan.prepare(f.weight.replicas, pack_context, &f);
     plan.stage(tasks_of(f.rows), multiply_context, &f);
   }
   for (WeightGradient& g : f.gradients) {

@@ -46,6 +46,45 @@ constexpr TileFunction kTiles[] = {nullptr,      tile_rows<1>, tile_rows<2>, til
                                    tile_rows<4>, tile_rows<5>, tile_rows<6>};
 #endif
 
+// The same for R rows, few of them, and P whole panels: so many sums in flight that none waits for the one before.
+template <int R, int P>
+void tile_panels(const float* a, int64_t lda, const float* panels, int64_t stride, int64_t k, Start start,
+                 const float* bias, float* c, int64_t ldc) {
+  V sum[R][P][2];
+  for (int r = 0; r < R; r++) {
+    for (int p = 0; p < P; p++) {
+      for (int v = 0; v < 2; v++) {
+        const int64_t at = p * kPanel + v * W;
+        sum[r][p][v] = start == Start::output ? load(c + r * ldc + at)
+                       : start == Start::bias ? load(bias + at)
+                                              : zero();
+      }
+    }
+  }
+  for (int64_t i = 0; i < k; i++, panels += kPanel) {
+    V x[R];
+    for (int r = 0; r < R; r++) x[r] = set1(a[r * lda + i]);
+    for (int p = 0; p < P; p++) {
+      for (int v = 0; v < 2; v++) {
+        const V y = load(panels + p * stride + v * W);
+        for (int r = 0; r < R; r++) sum[r][p][v] = fma(x[r], y, sum[r][p][v]);
+      }
+    }
+  }
+  for (int r = 0; r < R; r++) {
+    for (int p = 0; p < P; p++) {
+      for (int v = 0; v < 2; v++) store(c + r * ldc + p * kPanel + v * W, sum[r][p][v]);
+    }
+  }
+}
+
+struct PanelTile {
+  int64_t panels;
+  void (*run)(const float*, int64_t, const float*, int64_t, int64_t, Start, const float*, float*, int64_t);
+};
+constexpr PanelTile kPanelTiles[] = {{}, {4, tile_panels<1, 4>}, {2, tile_panels<2, 2>}, {2, tile_panels<3, 2>}};
+constexpr int64_t kFewRows = 3;
+
 // Rows of the next tile when `left` remain: 9 go as 5 and 4, since a tile of 3 rows has too few sums in flight.
 int64_t even_share(int64_t left) { return divide_up(left, divide_up(left, kTileRows)); }
 
@@ -111,7 +150,16 @@ void multiply_rows(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
     do {
       const int64_t depth = smaller(kDepth, k - k0);
       const Start from = k0 ? Start::output : start;
-      for (int64_t j = 0; j < n; j += kPanel) {
+      int64_t j = 0;
+      if (m1 - m0 <= kFewRows) {
+        const PanelTile& tile = kPanelTiles[m1 - m0];
+        const int64_t columns = tile.panels * kPanel;
+        for (; n - j >= columns; j += columns) {
+          tile.run(a + m0 * lda + k0, lda, panels + j * k + k0 * kPanel, k * kPanel, depth, from,
+                   bias ? bias + j : nullptr, c + m0 * ldc + j, ldc);
+        }
+      }
+      for (; j < n; j += kPanel) {
         const float* panel = panels + j * k + k0 * kPanel;
         for (int64_t i = m0, rows; i < m1; i += rows) {
           rows = even_share(m1 - i);

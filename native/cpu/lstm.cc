@@ -348,8 +348,7 @@ void plan_lstm(Plan& plan, const Call& call) {
 
   const int64_t replicas = control.replicas, panels = 4 * s->hp / kPanel;
   for (int64_t i = 0; i < s->layers * s->directions; i++) {
-    const int64_t tasks = replicas * divide_up(panels, kPanelBlock);
-    i ? plan.beside(tasks, pack, &s->direction[i]) : plan.stage(tasks, pack, &s->direction[i]);
+    plan.prepare(replicas * divide_up(panels, kPanelBlock), pack, &s->direction[i]);
   }
   for (int64_t l = 0; l < s->layers; l++) {
     for (int64_t i = 0; i < s->directions; i++) {
@@ -388,7 +387,7 @@ void plan_lstm_backward(Plan& plan, const Call& call) {
     layer.packed_hh = plan.floats(s->directions * replicas * packed_size(k, s->hidden));
     if (layer.dx) layer.packed_ih = plan.floats(s->directions * replicas * packed_size(k, input));
     const int64_t tasks = s->directions * replicas * (divide_up(divide_up(input, kPanel), kPanelBlock) + 1);
-    last ? plan.stage(tasks, pack_backward, &layer) : plan.beside(tasks, pack_backward, &layer);
+    plan.prepare(tasks, pack_backward, &layer);
   }
   plan.scratch(2 * s->lanes * s->hp * static_cast<int64_t>(sizeof(float)));
   for (int64_t l = s->layers - 1; l >= 0; l--) {

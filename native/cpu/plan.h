@@ -14,6 +14,7 @@ struct Stage {
   void* self;
   int64_t tasks;
   int64_t round;
+  bool prepares;  // follows from the parameters alone
 };
 
 // A plan of tasks for the pool.
@@ -24,6 +25,9 @@ class Plan : public circumplex::Plan {
   // Opens a round; `beside` adds to the round that is open.
   void stage(int64_t tasks, void (*run)(void* self, int64_t task, Worker& worker), void* self);
   void beside(int64_t tasks, void (*run)(void* self, int64_t task, Worker& worker), void* self);
+  // Joins the open round, or opens the first. For what follows from the parameters alone: not done again while they
+  // stay.
+  void prepare(int64_t tasks, void (*run)(void* self, int64_t task, Worker& worker), void* self);
   // Every task finds at least this much scratch memory in its worker.
   void scratch(int64_t bytes);
 

@@ -846,6 +846,7 @@ void plan_attentive_lstm(Plan& plan, const Call& call) {
   Planned& s = *plan.make<Planned>();
   s.call = read_attentive_lstm(plan, call);
   const AttentiveCall& c = s.call;
+  if (c.stream) call.refuse("a stream runs on the CPU");
   const int64_t h = c.hidden, rows = c.frames * c.lanes, states = rows + c.lanes, all = rows + c.halo() * c.lanes;
   const bool resident = c.layers == 2 && h <= 128 && c.window() <= kMostWindow;
   s.cluster = resident ? cluster_for(plan.gpu, h, 2) : 0;

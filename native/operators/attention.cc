@@ -19,9 +19,14 @@ AttentiveCall read_attentive_lstm(Plan& plan, const Call& call) {
   s.kind = static_cast<Score>(kind);
   s.frames = control.chunk;
   s.lanes = control.lanes;
-  s.v = call.input(0, "v", Type::f32, 3, s.frames + s.halo(), s.lanes);
+  s.stream = call.integer("stream", 0) != 0;
+  s.causal = call.integer("causal", 0) != 0;
+  if (s.causal && !s.stream) call.refuse("only a stream can be causal");
+  if (s.stream && call.count("slot")) call.refuse("a stream has no backward call");
+  const int64_t reach = s.stream ? s.frames : s.frames + s.halo();
+  s.v = call.input(0, "v", Type::f32, 3, reach, s.lanes);
   s.width = s.v.dims[2];
-  if (call.has_input(1)) s.valid = call.input(1, "valid", Type::u8, 2, s.frames + s.halo(), s.lanes);
+  if (call.has_input(1)) s.valid = call.input(1, "valid", Type::u8, 2, reach, s.lanes);
   if (s.kind == Score::dot_product) {
     s.score = call.input(2, "attention weight", Type::f32, 2, s.hidden, s.width);
   } else if (s.kind == Score::fixed) {

@@ -2,6 +2,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { run } from '../../lib/cli/run.ts';
 import { type SyntheticOptions, synthesize, writeDataset } from '../../lib/data/index.ts';
 
@@ -12,14 +13,20 @@ export interface Outcome {
 }
 
 /** The command line in this process. */
-export async function cli(...argv: string[]): Promise<Outcome> {
+export function cli(...argv: string[]): Promise<Outcome> {
+  return cliReading([], ...argv);
+}
+
+/** The same with lines on stdin. */
+export async function cliReading(lines: readonly string[], ...argv: string[]): Promise<Outcome> {
   const written = { stdout: '', stderr: '' };
   const to = (stream: 'stdout' | 'stderr') => ({
     write: (text: string) => {
       written[stream] += text;
     },
   });
-  const code = await run(argv, { stdout: to('stdout'), stderr: to('stderr') });
+  const stdin = Readable.from(lines.map((line) => `${line}\n`));
+  const code = await run(argv, { stdin, stdout: to('stdout'), stderr: to('stderr') });
   return { code, ...written };
 }
 

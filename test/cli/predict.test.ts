@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCurves, readDataset, sequence, writeCurves, writeDataset, writeNpy } from '../../lib/data/index.ts';
 import { score } from '../../lib/evaluation/index.ts';
-import { cli, json, QUICK, smallData, succeed, temporaryFolder } from './cli.ts';
+import { cli, cliReading, json, QUICK, smallData, succeed, temporaryFolder } from './cli.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 const at = (name: string) => join(folder.path, name);
@@ -94,6 +94,67 @@ describe('circumplex predict', () => {
       const [a, b] = fusion.values.subarray(4 * t, 4 * t + 2);
       expect((a as number) + (b as number)).toBeCloseTo(1, 5);
       expect(window.values.subarray(3 * t, 3 * t + 3).reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 5);
+    }
+  });
+});
+
+describe('circumplex predict --stream', () => {
+  const checkpoint = () => at('run/best.safetensors');
+
+  it('predicts the frames on stdin as predict does their recording', async () => {
+    const data = await readDataset(at('data'));
+    const { features, length } = data.sequence('dev_1');
+    const lines = Array.from({ length }, (_, t) => {
+      const row = (name: string) => {
+        const { size } = data.modalities[name] as { size: number };
+        return [...(features[name] as Float32Array).subarray(t * size, (t + 1) * size)];
+      };
+      return JSON.stringify({ audio: row('audio'), video: row('video') });
+    });
+    const { code, stdout, stderr } = await cliReading(lines, 'predict', checkpoint(), '--stream');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const predictions = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const { values } = await readCurves(at('curves/dev_1.csv'));
+    expect(predictions.map(({ time }) => time)).toEqual(Array.from({ length }, (_, t) => t / 12.5));
+    predictions.forEach(({ arousal, valence }, t) => {
+      expect([arousal, valence].map(Math.fround)).toEqual(
+        [values[2 * t], values[2 * t + 1]].map((v) => Math.fround(v!)),
+      );
+    });
+    const causal = await cliReading(lines.slice(0, 3), 'predict', checkpoint(), '--stream', '--causal');
+    expect(causal.stdout.split('\n')).toHaveLength(4);
+  });
+
+  it('names the line that is wrong', async () => {
+    const frame = '{"audio": [1, 2, 3, 4, 5], "video": null}';
+    for (const [line, code, message] of [
+      ['nonsense', 'ERR_DATA', /line 2: this is not JSON; a frame is \{"audio": \[...\], "video": \[...\]\}/],
+      ['[1, 2]', 'ERR_DATA', /line 2: the model reads 2 modalities/],
+      ['{"audio": ["1"]}', 'ERR_DATA', /'audio' holds "1"/],
+      ['{"audio": [1]}', 'ERR_SHAPE', /line 2: .* 1 features; the model reads 5/],
+    ] as const) {
+      const outcome = await cliReading([frame, line], 'predict', checkpoint(), '--stream');
+      expect(outcome.code).toBe(1);
+      expect(outcome.stderr).toMatch(message);
+      expect(outcome.stderr).toContain(code);
+    }
+  });
+
+  it('has no output folder, no data and one checkpoint on the CPU; without it there must be a folder', async () => {
+    for (const wrong of [
+      ['--stream', '--out', at('x')],
+      ['--stream', at('data')],
+      ['--stream', checkpoint()],
+      ['--stream', '--device', 'cuda'],
+      [at('data'), '--causal', '--out', at('x')],
+      [at('data')],
+    ]) {
+      const { code, stderr } = await cli('predict', checkpoint(), ...wrong);
+      expect(code, wrong.join(' ')).toBe(2);
+      expect(stderr).toContain('ERR_CONFIG');
     }
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Columns, Device, Graph, Program, Store, schedule } from '../../lib/graph/index.ts';
 import { type Checkpoint, readCheckpoint, sizesOf } from '../../lib/models/checkpoint.ts';
-import { buildStream } from '../../lib/models/network.ts';
+import { buildStream, columnFrames } from '../../lib/models/network.ts';
 import { scatter } from '../../lib/ops/scatter.ts';
 import { expectClose, goldenArrays, goldenJson, goldenPath } from './golden.ts';
 
@@ -29,7 +29,7 @@ async function outputs(
   }
   const graph = new Graph({ replicas: 1, lanes: lengths.length, chunk });
   const network = { outputs: checkpoint.targets.length, sizes, dropout: 0, trainable: false };
-  const stream = buildStream(graph, columns, checkpoint.model.streams[0]!, network);
+  const stream = buildStream(graph, columnFrames(graph, columns), checkpoint.model.streams[0]!, network);
   for (const output of OUTPUTS) {
     if (stream[output]) scatter(graph, columns, output, stream[output]);
   }

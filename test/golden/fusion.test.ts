@@ -47,6 +47,7 @@ describe('fusion, as PyTorch computes it, with streams missing', () => {
       y: gather(graph, columns, `y${i}`).values,
       valid: gather(graph, columns, `present${i}`).valid,
       attention: null,
+      state: null,
     }));
     const { z, weights } = buildFusion(graph, model, inputs, TARGETS);
     scatter(graph, columns, 'z', z);
