@@ -44,7 +44,9 @@ export function reproduceCommand(io: Io = standardIo): Command {
     .argument('<dataset>', 'a dataset directory with modalities audio and video')
     .addOption(option('--out <dir>', 'results.json, tables, figures, report.html').makeOptionMandatory())
     .addOption(option('--replicas <n>', 'runs a condition', whole(1)).default(10))
-    .addOption(option('--epochs <n>', "at most (default: the preset's)", whole(1)))
+    .addOption(
+      option('--epochs <n>', "at most (default: the preset's); attention rests in half of them at most", whole(1)),
+    )
     .addOption(
       option('--only <conditions>', `some of ${Object.keys(CONDITIONS).join(', ')}`, (text) =>
         text.split(',').map(CONDITION),

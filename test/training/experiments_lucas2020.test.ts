@@ -116,6 +116,14 @@ describe('on data with a dev partition', () => {
     );
   });
 
+  it('attention does not rest through all of a short run', async () => {
+    const only = ['video-attention', 'video-uniform'] as const;
+    const short = await reproduceLucas2020(data, { ...settings, only, out: join(directory, 'short') });
+    expect(short.settings).toMatchObject({ epochs: 2, bypass: 1 });
+    const [gdp, uniform] = only.map((condition) => short.protocols[0]?.conditions[condition]?.runs);
+    expect(gdp).not.toEqual(uniform);
+  });
+
   it.each([
     ['other settings', { epochs: 3 }, 'ERR_CONFIG'],
     ['an unknown condition', { only: ['fusion-sum'] as unknown as Lucas2020Condition[] }, 'ERR_CONFIG'],

@@ -99,11 +99,15 @@ export interface Reproduction {
 export interface Lucas2020Settings {
   replicas: number;
   epochs: number;
+  /** First epochs without attention: the preset's, but at most half of the epochs. */
+  bypass: number;
   seed: number;
   dataSeed: number;
 }
 
-export interface Lucas2020Options extends Partial<Lucas2020Settings>, Pick<TrainOptions, 'device' | 'threads' | 'isa'> {
+export interface Lucas2020Options
+  extends Partial<Omit<Lucas2020Settings, 'bypass'>>,
+    Pick<TrainOptions, 'device' | 'threads' | 'isa'> {
   /** The directory that keeps what is done. */
   out: string;
   /** Conditions to run (all); what they build on is run with them. */
@@ -131,7 +135,8 @@ export async function reproduceLucas2020(
   onReport: (report: Lucas2020Report) => void = () => {},
 ): Promise<Reproduction> {
   const { replicas = 10, epochs = presetSettings.lucas2020.epochs, seed = 0, dataSeed = 0, out } = options;
-  const settings: Lucas2020Settings = { replicas, epochs, seed, dataSeed };
+  const bypass = Math.min(presetSettings.lucas2020.bypass, Math.floor(epochs / 2));
+  const settings: Lucas2020Settings = { replicas, epochs, bypass, seed, dataSeed };
   const preset = presets.lucas2020(dataset);
   const chosen = order(options.only);
   const plan = parts(dataset, dataSeed);
@@ -216,7 +221,7 @@ function modelOf(condition: Lucas2020Condition, preset: Model): Model {
 function trainOptions(
   condition: Lucas2020Condition,
   model: Model,
-  { replicas, epochs, seed, dataSeed, device, threads, isa, signal }: Lucas2020Settings & Lucas2020Options,
+  { replicas, epochs, bypass, seed, dataSeed, device, threads, isa, signal }: Lucas2020Settings & Lucas2020Options,
   selection: string,
   place: (condition: Lucas2020Condition) => string,
 ): TrainOptions {
@@ -226,6 +231,7 @@ function trainOptions(
     ...presetSettings.lucas2020,
     // The mean of frozen streams has nothing to train.
     epochs: model.fusion === 'mean' && frozen.length > 0 ? 1 : epochs,
+    bypass,
     replicas,
     seed,
     dataSeed,
