@@ -12,6 +12,8 @@ export interface RecurrentCase {
   lanes: number;
   /** Frames. */
   chunk: number;
+  /** Default: 1. */
+  replicas?: number;
 }
 
 /** Runs chunks, forward alone or whole training steps (forward, backward, Adam). Returns seconds a chunk. */
@@ -19,7 +21,8 @@ export type RecurrentRun = (repeats: number, part?: 'forward' | 'training') => n
 
 /** A program of one training chunk, which lives as long as the device. */
 export function recurrentProgram(c: RecurrentCase, device: Device): RecurrentRun {
-  const graph = new Graph({ replicas: 1, lanes: c.lanes, chunk: c.chunk });
+  const { replicas = 1 } = c;
+  const graph = new Graph({ replicas, lanes: c.lanes, chunk: c.chunk });
   const reach = c.window ? windowReach(c.window) : { left: 0, right: 0 };
   const s = stream({ name: 's', hidden: c.hidden, window: c.window || null });
   const specs = streamParameters(s, 1, { s: c.input }).filter((spec) => !spec.name.includes('head'));
@@ -49,11 +52,13 @@ export function recurrentProgram(c: RecurrentCase, device: Device): RecurrentRun
   store.initialise(0);
   const random = (n: number) => Float32Array.from({ length: n }, () => 2 * Math.random() - 1);
   program.write(x, random(x.dims.reduce((a, b) => a * b)));
-  program.write(dy, random(dy.dims.reduce((a, b) => a * b)));
-  program.write(sums, Float64Array.of(0, 1));
+  for (let replica = 0; replica < replicas; replica++) {
+    program.write(dy, random(dy.dims.reduce((a, b) => a * b)), replica);
+    program.write(sums, Float64Array.of(0, 1), replica);
+  }
   // The middle chunk of a long sequence, again and again: state is carried, the window has its halo.
   const row = Array.from({ length: c.lanes }, (_, lane) => [lane, c.chunk, c.chunk, 3 * c.chunk]).flat();
-  const settings = { learningRate: Float32Array.of(1e-4) };
+  const settings = { learningRate: new Float32Array(replicas).fill(1e-4) };
   return (repeats, part = 'training') => {
     const schedule = Int32Array.from(Array.from({ length: repeats }, () => row).flat());
     const end = part === 'forward' ? forward : graph.calls.length;
