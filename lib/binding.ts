@@ -138,16 +138,19 @@ export interface CudaReport {
 }
 
 export interface Binding {
-  /** `name` 'cpu', 'cuda' or 'cuda:N'; `threads` 0 and `isa` '' choose. */
+  /** `name` 'cpu', 'cuda' or 'cuda:N'; `threads` 0 and `isa` '' choose; `scratch`: a directory for columns, or ''. */
   Device: new (
     name: string,
     threads: number,
     isa: string,
+    scratch: string,
   ) => NativeDevice;
   Block: new (device: NativeDevice, bytes: number) => NativeBlock;
   Data: new (device: NativeDevice, lengths: number[]) => NativeData;
   Program: new (device: NativeDevice, description: ProgramDescription) => NativeProgram;
   Stream: new (program: NativeProgram, description: StreamDescription) => NativeStream;
+  /** A buffer in a nameless file of a directory. */
+  scratchBuffer(directory: string, bytes: number): ArrayBuffer;
   memory(): { bytes: number; blocks: number; deviceBytes: number };
   cudaReport(): CudaReport;
   instructionSets(): { name: string; available: boolean }[];

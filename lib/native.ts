@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Binding } from './binding.ts';
-import { CircumplexError } from './errors.ts';
+import { CircumplexError, type CircumplexErrorCode } from './errors.ts';
 import { version } from './version.ts';
 
 const require = createRequire(import.meta.url);
@@ -26,6 +26,29 @@ interface Loaded {
 }
 
 let cached: Loaded | undefined;
+
+/** Runs `body`; an error of the native engine becomes a {@link CircumplexError} with the same code. */
+export function guarded<T>(body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw converted(error);
+  }
+}
+
+/**
+ * The {@link CircumplexError} for an error of the native engine: with its own code, or ERR_SHAPE where an argument did not
+ * fit. Any other error as it is.
+ */
+export function converted(error: unknown): unknown {
+  if (error instanceof CircumplexError || !(error instanceof Error)) return error;
+  const { code } = error as { code?: unknown };
+  if (typeof code === 'string' && code.startsWith('ERR_') && !code.startsWith('ERR_NAPI')) {
+    return new CircumplexError(code as CircumplexErrorCode, error.message, { cause: error });
+  }
+  const misfit = error instanceof RangeError || error instanceof TypeError;
+  return misfit ? new CircumplexError('ERR_SHAPE', error.message, { cause: error }) : error;
+}
 
 /**
  * The addon, loaded once a thread: the file that the environment variable CIRCUMPLEX_NATIVE names; else that of the

@@ -37,7 +37,7 @@ export function evaluateCommand(io: Io = standardIo): Command {
 async function evaluate(io: Io, path: string, directory: string, flags: EvaluateFlags): Promise<void> {
   const { partition, convention, json } = flags;
   const checkpoint = await readCheckpoint(path);
-  const data = await readDataset(directory);
+  const data = await readDataset(directory, flags);
   checkFits(checkpoint, data);
   const sequences = sequencesOf(data, partition);
   const scored = sequences.filter((s) => s.targets !== null);

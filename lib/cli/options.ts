@@ -112,6 +112,7 @@ export const PARTITION = oneOf('train', 'selection', 'dev', 'test');
 export interface DeviceFlags {
   device?: string;
   threads?: number;
+  scratch?: string;
 }
 
 /** Where to compute. */
@@ -122,9 +123,10 @@ export function deviceOptions(): Option[] {
       'auto, cpu, cuda or cuda:N; who asks for cuda gets it or an error (default: auto, CIRCUMPLEX_DEVICE)',
     ),
     option('--threads <n>', 'CPU threads (default: what affinity and the cgroup grant)', whole(1, 1024)),
+    option('--scratch <dir>', 'a folder on a disk, for data that memory does not hold: they lie in a file there'),
   ];
 }
 
-export function deviceOf({ device, threads }: DeviceFlags): DeviceOptions {
-  return { device, threads };
+export function deviceOf({ device, threads, scratch }: DeviceFlags): DeviceOptions {
+  return { device, threads, scratch };
 }

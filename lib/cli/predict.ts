@@ -118,7 +118,7 @@ async function dataOf(sources: readonly string[], checkpoint: Checkpoint, flags:
       throw new CircumplexError('ERR_CONFIG', `predict: one dataset directory at a time, not ${sources.join(', ')}`);
     }
     if (flags.name !== undefined) throw new CircumplexError('ERR_CONFIG', '--name is for a recording given as files');
-    return readDataset(first);
+    return readDataset(first, flags);
   }
   if (flags.partition !== undefined) throw new CircumplexError('ERR_CONFIG', '--partition is for a dataset directory');
   const path = first.slice(first.indexOf('=') + 1);

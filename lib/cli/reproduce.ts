@@ -60,7 +60,7 @@ export function reproduceCommand(io: Io = standardIo): Command {
 }
 
 async function reproduce(path: string, flags: Flags, io: Io): Promise<void> {
-  const dataset = await readDataset(path);
+  const dataset = await readDataset(path, flags);
   const { out, replicas, epochs, only, seed, dataSeed, json } = flags;
   const device = deviceOf(flags);
   // A condition is done or not: there is no epoch's end worth waiting for.

@@ -43,7 +43,7 @@ async function freshRun(io: Io, path: string | undefined, flags: TrainFlags): Pr
     );
   }
   await RunDirectory.requireEmpty(flags.out);
-  const data = await readDataset(path);
+  const data = await readDataset(path, deviceOf(flags));
   const request = await requestOf(flags, data);
   await trainTo(io, data, flags, { ...request, options: { ...request.options, data: resolve(path) } });
 }
@@ -57,7 +57,7 @@ async function resumeRun(io: Io, path: string | undefined, flags: TrainFlags): P
   }
   const epochs = (flags.epochs as number | undefined) ?? config.epochs;
   const options = { out: flags.out, resume: true, epochs, ...deviceOf(flags) };
-  await trainTo(io, await readDataset(place), flags, { model: null, options, cv: config.cv ?? null });
+  await trainTo(io, await readDataset(place, deviceOf(flags)), flags, { model: null, options, cv: config.cv ?? null });
 }
 
 async function trainTo(io: Io, data: Dataset, flags: TrainFlags, request: TrainRequest): Promise<void> {

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CircumplexError } from '../errors.ts';
+import { inScratch } from '../scratch.ts';
 import { checkCount, checkFeatures, checkTargets, readFeatures, readTargets } from './arrays.ts';
 import { errnoCode, fileError, siblingName, writeFileWhole } from './files.ts';
 import {
@@ -69,6 +70,11 @@ export function withAccess<D extends Dataset>(dataset: D): D & SequenceAccess {
     SequenceAccess;
 }
 
+export interface ReadOptions {
+  /** A directory for a file that holds the arrays in the place of memory, for data that memory does not hold. */
+  scratch?: string | undefined;
+}
+
 /**
  * Reads a dataset directory: `dataset.json` and the `.npy` and `.csv` arrays it names.
  *
@@ -77,11 +83,11 @@ export function withAccess<D extends Dataset>(dataset: D): D & SequenceAccess {
  * @throws ERR_DATA with file, sequence and row for whatever does not fit the description, ERR_FILE when a file that is
  *   there cannot be read
  */
-export async function readDataset(directory: string): Promise<Dataset & SequenceAccess> {
+export async function readDataset(directory: string, { scratch }: ReadOptions = {}): Promise<Dataset & SequenceAccess> {
   const manifest = await readManifest(directory);
   const { name, rate, targets, modalities } = manifest;
   const sequences: Sequence[] = [];
-  for (const entry of manifest.sequences) sequences.push(await readSequence(directory, manifest, entry));
+  for (const entry of manifest.sequences) sequences.push(await readSequence(directory, manifest, entry, scratch));
   return withAccess({ name, rate, targets, modalities, sequences });
 }
 
@@ -138,19 +144,25 @@ function checkGold(entry: Sequence, targets: number, where: string): void {
   checkTargets(entry.targets, targets, (row) => `${where}, targets, row ${row}`);
 }
 
-async function readSequence(directory: string, manifest: Manifest, entry: Entry): Promise<Sequence> {
+async function readSequence(
+  directory: string,
+  manifest: Manifest,
+  entry: Entry,
+  scratch: string | undefined,
+): Promise<Sequence> {
   const { id, partition, session, length, files } = entry;
   const file = (name: string) => ({
     path: join(directory, files[name]!),
     label: `sequence ${id}, ${name}`,
     rate: manifest.rate,
   });
+  const kept = <A extends Float32Array | Float64Array>(values: A) => (scratch ? inScratch(values, scratch) : values);
   const features: Record<string, Float32Array> = {};
   for (const [modality, { size }] of Object.entries(manifest.modalities)) {
-    features[modality] = await readFeatures(file(modality), length, size);
+    features[modality] = kept(await readFeatures(file(modality), length, size));
   }
   const hasTargets = Object.hasOwn(files, 'targets');
-  const targets = hasTargets ? await readTargets(file('targets'), length, manifest.targets) : null;
+  const targets = hasTargets ? kept(await readTargets(file('targets'), length, manifest.targets)) : null;
   return { id, partition, session, length, features, targets };
 }
 

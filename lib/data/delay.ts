@@ -59,9 +59,10 @@ export function delayPredictions<T extends Float32Array | Float64Array>(predicti
   return delayed;
 }
 
-/** The data set whose targets are advanced by the delay; features are shared, not copied. */
+/** The data set whose targets are advanced by the delay; features are shared, not copied, as is all without a delay. */
 export function delayDataset(dataset: Dataset, delay: Delay): Dataset {
   const frames = delayFrames(delay, dataset.targets, dataset.rate);
+  if (frames.every((d) => d === 0)) return dataset;
   const sequences = dataset.sequences.map((sequence) => ({
     ...sequence,
     targets: sequence.targets && advanceTargets(sequence.targets, frames),

@@ -1,7 +1,7 @@
 import type { NativeData } from '../binding.ts';
 import { CircumplexError } from '../errors.ts';
-import { binding } from '../native.ts';
-import { type Device, guarded } from './device.ts';
+import { binding, guarded } from '../native.ts';
+import type { Device } from './device.ts';
 
 /**
  * A data set on the device: named columns over sequences. A column is a modality, the targets, or a place for what a

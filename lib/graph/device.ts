@@ -1,29 +1,6 @@
 import type { NativeDevice } from '../binding.ts';
-import { CircumplexError, type CircumplexErrorCode } from '../errors.ts';
-import { binding, cudaPackageProblem } from '../native.ts';
-
-/** Runs `body`; an error of the native engine becomes a {@link CircumplexError} with the same code. */
-export function guarded<T>(body: () => T): T {
-  try {
-    return body();
-  } catch (error) {
-    throw converted(error);
-  }
-}
-
-/**
- * The {@link CircumplexError} for an error of the native engine: with its own code, or ERR_SHAPE where an argument did not
- * fit. Any other error as it is.
- */
-export function converted(error: unknown): unknown {
-  if (error instanceof CircumplexError || !(error instanceof Error)) return error;
-  const { code } = error as { code?: unknown };
-  if (typeof code === 'string' && code.startsWith('ERR_') && !code.startsWith('ERR_NAPI')) {
-    return new CircumplexError(code as CircumplexErrorCode, error.message, { cause: error });
-  }
-  const misfit = error instanceof RangeError || error instanceof TypeError;
-  return misfit ? new CircumplexError('ERR_SHAPE', error.message, { cause: error }) : error;
-}
+import { CircumplexError } from '../errors.ts';
+import { binding, cudaPackageProblem, guarded } from '../native.ts';
 
 export interface DeviceOptions {
   /**
@@ -35,11 +12,17 @@ export interface DeviceOptions {
   threads?: number | undefined;
   /** CPU instruction set: 'scalar', 'avx2' or 'avx512'; default: CIRCUMPLEX_ISA, or the best there is. */
   isa?: string | undefined;
+  /**
+   * A directory for data sets that memory does not hold: their columns lie in a nameless file there, of which the system
+   * keeps in memory what it has room for.
+   */
+  scratch?: string | undefined;
 }
 
 /** Where programs run: the CPU's compute pool or a GPU, and a thread of its own. */
 export class Device implements Disposable {
   readonly native: NativeDevice;
+  readonly #scratch: string | undefined;
 
   /**
    * @throws CircumplexError ERR_NO_DEVICE or ERR_DRIVER when CUDA is asked for and cannot be had, ERR_CONFIG for an unknown
@@ -52,7 +35,8 @@ export class Device implements Disposable {
     if (options.threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > 1024)) {
       throw new CircumplexError('ERR_CONFIG', `threads must be an integer from 1 to 1024, not ${options.threads}`);
     }
-    this.native = open(wanted, threads, options.isa ?? '');
+    this.#scratch = options.scratch;
+    this.native = open(wanted, threads, options.isa ?? '', options.scratch ?? '');
   }
 
   /** 'cpu' or 'cuda:N'. */
@@ -73,7 +57,8 @@ export class Device implements Disposable {
   /** What gives another device like this one. */
   get options(): DeviceOptions {
     const { name, threads, description } = this.native;
-    return name === 'cpu' ? { device: name, threads, isa: description } : { device: name };
+    const scratch = this.#scratch;
+    return name === 'cpu' ? { device: name, threads, isa: description, scratch } : { device: name, scratch };
   }
 
   dispose(): void {
@@ -120,11 +105,11 @@ function chosen(): string {
   return name;
 }
 
-function open(name: string, threads: number, isa: string): NativeDevice {
+function open(name: string, threads: number, isa: string, scratch: string): NativeDevice {
   const native = binding();
   return guarded(() => {
     try {
-      return new native.Device(name, threads, isa);
+      return new native.Device(name, threads, isa, scratch);
     } catch (error) {
       if (name === 'cpu' || native.cudaReport().built) throw error;
       const message = `device '${name}': ${cudaPackageProblem().message}; or choose device 'cpu'`;

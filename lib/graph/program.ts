@@ -1,8 +1,8 @@
 import type { BufferDescription, NativeProgram, RunSettings, TypedArray } from '../binding.ts';
 import { CircumplexError } from '../errors.ts';
-import { binding } from '../native.ts';
+import { binding, converted, guarded } from '../native.ts';
 import type { Columns } from './columns.ts';
-import { converted, type Device, guarded } from './device.ts';
+import type { Device } from './device.ts';
 import type { Graph, Value } from './graph.ts';
 import { SCHEDULE_COLUMNS } from './schedule.ts';
 import type { Store } from './store.ts';

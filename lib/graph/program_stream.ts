@@ -1,6 +1,5 @@
 import type { NativeStream, NativeStreamState } from '../binding.ts';
-import { binding } from '../native.ts';
-import { guarded } from './device.ts';
+import { binding, guarded } from '../native.ts';
 import type { Value } from './graph.ts';
 import type { Program } from './program.ts';
 

@@ -1,7 +1,7 @@
 import type { NativeBlock } from '../binding.ts';
 import { CircumplexError } from '../errors.ts';
-import { binding } from '../native.ts';
-import { type Device, guarded } from './device.ts';
+import { binding, guarded } from '../native.ts';
+import type { Device } from './device.ts';
 import type { Graph, ParameterSpec } from './graph.ts';
 import { uniform } from './philox.ts';
 

@@ -229,12 +229,12 @@ async function predictAgain(
   options: CrossValidationOptions,
 ): Promise<Prediction[][]> {
   const held = dataset.sequences.filter((s) => s.partition === 'test');
-  const { device, threads, isa, traces = false } = options;
+  const { device, threads, isa, scratch, traces = false } = options;
   const predictions: Prediction[][] = [];
   for (let r = 0; r < replicas; r++) {
     const checkpoint = await readCheckpoint(join(replicaDirectory(directory, r), 'best.safetensors'));
     const traced = traces === true || (traces === 'first' && r === 0);
-    predictions.push(await predict(checkpoint, dataset, held, { device, threads, isa, traces: traced }));
+    predictions.push(await predict(checkpoint, dataset, held, { device, threads, isa, scratch, traces: traced }));
   }
   return predictions;
 }

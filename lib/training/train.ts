@@ -73,7 +73,20 @@ export async function train(model: Model | null, dataset: Dataset, options: Trai
 }
 
 /** Options that are no settings; the last two are crossValidate's. */
-const OTHER_OPTIONS = ['init', 'from', 'out', 'resume', 'data', 'signal', 'device', 'threads', 'isa', 'cv', 'traces'];
+const OTHER_OPTIONS = [
+  'init',
+  'from',
+  'out',
+  'resume',
+  'data',
+  'signal',
+  'device',
+  'threads',
+  'isa',
+  'scratch',
+  'cv',
+  'traces',
+];
 
 /** @throws CircumplexError ERR_CONFIG for an option that does not exist: a misspelt one would silently do nothing. */
 function checkNames(options: TrainOptions): void {

@@ -145,13 +145,18 @@ class DeviceHandle : public Handle<DeviceHandle, Device> {
          InstanceAccessor<&DeviceHandle::description>("description"),
          InstanceAccessor<&DeviceHandle::threads>("threads")});
   }
-  // (name: 'cpu' or 'cuda:N', threads, instruction set): 0 and '' choose.
+  // (name: 'cpu' or 'cuda:N', threads, instruction set, directory for columns): 0 and '' choose.
   explicit DeviceHandle(const Napi::CallbackInfo& info) : Handle(info) {
     const std::string name = string(info[0], "the device's name");
     const int64_t threads = integer(info[1], "threads");
     if (threads > 1024) throw Napi::RangeError::New(info.Env(), "threads must be at most 1024");
     const std::string isa = info[2].IsString() ? info[2].As<Napi::String>().Utf8Value() : "";
-    hold(info.Env(), [&] { return circumplex::open_device(name, static_cast<int>(threads), isa); });
+    const std::string scratch = info[3].IsString() ? info[3].As<Napi::String>().Utf8Value() : "";
+    hold(info.Env(), [&] {
+      const std::shared_ptr<Device> device = circumplex::open_device(name, static_cast<int>(threads), isa);
+      device->set_scratch(scratch);
+      return device;
+    });
   }
 
  private:
@@ -674,6 +679,20 @@ Napi::Value memory(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// (directory, bytes): an ArrayBuffer in a nameless file there.
+Napi::Value scratch_buffer(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string directory = string(info[0], "the directory");
+  const int64_t bytes = integer(info[1], "bytes");
+  if (bytes < 0) throw Napi::RangeError::New(env, "bytes must not be negative");
+  auto memory =
+      guarded(env, [&] { return std::make_unique<circumplex::FileMemory>(directory, static_cast<size_t>(bytes)); });
+  void* data = memory->data();
+  return Napi::ArrayBuffer::New(
+      env, data, static_cast<size_t>(bytes), [](Napi::BasicEnv, void*, circumplex::FileMemory* held) { delete held; },
+      memory.release());
+}
+
 Napi::Value instruction_sets(const Napi::CallbackInfo& info) {
   Napi::Array list = Napi::Array::New(info.Env());
   for (const circumplex::cpu::InstructionSet& set : circumplex::cpu::instruction_sets()) {
@@ -720,6 +739,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   define("Program", ProgramHandle::define(env), instance->program);
   define("Stream", StreamHandle::define(env), instance->stream);
   exports.Set("memory", Napi::Function::New<memory>(env));
+  exports.Set("scratchBuffer", Napi::Function::New<scratch_buffer>(env));
   exports.Set("cudaReport", Napi::Function::New<cuda_report>(env));
   exports.Set("instructionSets", Napi::Function::New<instruction_sets>(env));
   exports.Set("defaultThreads", Napi::Number::New(env, circumplex::default_threads()));

@@ -36,6 +36,11 @@ void Device::post(std::function<void()> job) {
   wake_.notify_one();
 }
 
+std::shared_ptr<Memory> Device::host_column(size_t bytes) const {
+  if (scratch_.empty()) return std::make_shared<HostMemory>(bytes);
+  return std::make_shared<FileMemory>(scratch_, bytes);
+}
+
 void Device::serve() {
   FlushDenormals flush;
   enter_thread();

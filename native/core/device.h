@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/memory.h"
@@ -54,8 +55,10 @@ class Device {
   virtual int threads() const = 0;              // of the host that compute
   virtual int gpu() const { return -1; }        // its index; -1: not one
   virtual std::shared_ptr<Memory> allocate(size_t bytes) = 0;
-  // For a data set's column, of which a chunk needs a small part: the host's memory where the device has too little.
-  virtual std::shared_ptr<Memory> allocate_column(size_t bytes) { return allocate(bytes); }
+  // For a data set's column, of which a chunk needs a small part: the host's where the device has too little, and a
+  // file where a directory is set for that.
+  virtual std::shared_ptr<Memory> allocate_column(size_t bytes) { return host_column(bytes); }
+  void set_scratch(std::string directory) { scratch_ = std::move(directory); }
   virtual std::unique_ptr<Execution> execution(int32_t replicas, int32_t lanes, int32_t chunk) = 0;
 
   // Runs on the device's own thread, after all jobs posted before.
@@ -69,6 +72,7 @@ class Device {
   void start();
   void end();
   virtual void enter_thread() {}
+  std::shared_ptr<Memory> host_column(size_t bytes) const;
 
  private:
   void serve();
@@ -78,6 +82,7 @@ class Device {
   std::condition_variable wake_;
   std::deque<std::function<void()>> jobs_;
   bool stop_ = false;
+  std::string scratch_;
   std::thread thread_;
 };
 

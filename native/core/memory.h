@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 namespace circumplex {
 
@@ -25,21 +26,39 @@ class Memory {
   static Live live();
 
  protected:
-  Memory(void* data, size_t bytes, int gpu);
+  // `counted`: whether live() counts it.
+  Memory(void* data, size_t bytes, int gpu, bool counted = true);
 
  private:
   void* data_;
   size_t bytes_;
   int gpu_;
+  bool counted_;
 };
 
-// The host's own, 64-byte aligned. Throws ERR_OUT_OF_MEMORY.
-class HostMemory final : public Memory {
+// What the host reads and writes by itself.
+class HostAddressed : public Memory {
+ public:
+  void read(size_t offset, void* to, size_t bytes) const override;
+  void write(size_t offset, const void* from, size_t bytes) override;
+
+ protected:
+  explicit HostAddressed(void* data, size_t bytes, bool counted = true) : Memory(data, bytes, -1, counted) {}
+};
+
+// 64-byte aligned. Throws ERR_OUT_OF_MEMORY.
+class HostMemory final : public HostAddressed {
  public:
   explicit HostMemory(size_t bytes);
   ~HostMemory() override;
-  void read(size_t offset, void* to, size_t bytes) const override;
-  void write(size_t offset, const void* from, size_t bytes) override;
+};
+
+// A nameless file in a directory in the place of memory: the system keeps of it in memory what it has room for. Throws
+// ERR_FILE where there is no space.
+class FileMemory final : public HostAddressed {
+ public:
+  FileMemory(const std::string& directory, size_t bytes);
+  ~FileMemory() override;
 };
 
 }  // namespace circumplex

@@ -234,7 +234,7 @@ std::shared_ptr<Memory> Device::allocate_column(size_t bytes) {
   const char* wish = std::getenv("CIRCUMPLEX_CUDA_DATA");
   const int64_t spare = context_.properties().memory / 8;
   const bool fits = static_cast<int64_t>(bytes) <= context_.available() - spare;
-  if (!fits || (wish && std::string(wish) == "host")) return std::make_shared<HostMemory>(bytes);
+  if (!fits || (wish && std::string(wish) == "host")) return host_column(bytes);
   return allocate(bytes);
 }
 

@@ -11,16 +11,11 @@ namespace {
 
 constexpr size_t kAlignment = 256;
 
-class PinnedMemory final : public Memory {
+class PinnedMemory final : public HostAddressed {
  public:
-  PinnedMemory(Context& context, size_t bytes) : Memory(context.allocate_pinned(bytes), bytes, -1), context_(context) {}
+  PinnedMemory(Context& context, size_t bytes)
+      : HostAddressed(context.allocate_pinned(bytes), bytes), context_(context) {}
   ~PinnedMemory() override { context_.release_pinned(data()); }
-  void read(size_t offset, void* to, size_t bytes) const override {
-    std::memcpy(to, static_cast<const char*>(data()) + offset, bytes);
-  }
-  void write(size_t offset, const void* from, size_t bytes) override {
-    std::memcpy(static_cast<char*>(data()) + offset, from, bytes);
-  }
 
  private:
   Context& context_;

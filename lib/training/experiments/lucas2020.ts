@@ -107,7 +107,7 @@ export interface Lucas2020Settings {
 
 export interface Lucas2020Options
   extends Partial<Omit<Lucas2020Settings, 'bypass'>>,
-    Pick<TrainOptions, 'device' | 'threads' | 'isa'> {
+    Pick<TrainOptions, 'device' | 'threads' | 'isa' | 'scratch'> {
   /** The directory that keeps what is done. */
   out: string;
   /** Conditions to run (all); what they build on is run with them. */
@@ -184,7 +184,7 @@ export async function lookLucas2020(
   return predictions;
 }
 
-export interface LookOptions extends Pick<TrainOptions, 'device' | 'threads' | 'isa'> {
+export interface LookOptions extends Pick<TrainOptions, 'device' | 'threads' | 'isa' | 'scratch'> {
   out: string;
   condition: Lucas2020Condition;
   dataSeed: number;
@@ -221,7 +221,18 @@ function modelOf(condition: Lucas2020Condition, preset: Model): Model {
 function trainOptions(
   condition: Lucas2020Condition,
   model: Model,
-  { replicas, epochs, bypass, seed, dataSeed, device, threads, isa, signal }: Lucas2020Settings & Lucas2020Options,
+  {
+    replicas,
+    epochs,
+    bypass,
+    seed,
+    dataSeed,
+    device,
+    threads,
+    isa,
+    scratch,
+    signal,
+  }: Lucas2020Settings & Lucas2020Options,
   selection: string,
   place: (condition: Lucas2020Condition) => string,
 ): TrainOptions {
@@ -241,6 +252,7 @@ function trainOptions(
     device,
     threads,
     isa,
+    scratch,
   };
 }
 

@@ -55,9 +55,9 @@ export async function runUnit(
     const selection = Array.from({ length: run.config.replicas }, (_, r) => run.selectionScore(r));
     const replicas = Array.from({ length: run.config.replicas }, (_, r) => run.best(r));
     const predictions: Record<string, Float32Array[]> = Object.fromEntries(part.held.map((s) => [s.id, []]));
-    const { device, threads, isa, signal } = options;
+    const { device, threads, isa, scratch, signal } = options;
     for (const checkpoint of replicas) {
-      const settings = { device, threads, isa, ...(signal ? { signal } : {}) };
+      const settings = { device, threads, isa, scratch, ...(signal ? { signal } : {}) };
       for (const { sequence, values } of await predict(checkpoint, part.dataset, part.held, settings)) {
         predictions[sequence]?.push(Float32Array.from(values));
       }
