@@ -249,7 +249,7 @@ export class PredictionStream<T extends string = 'arousal' | 'valence'> implemen
       }
       const missing = Number.isNaN(values[0]);
       for (let j = 0; j < size; j++) {
-        const value = values[j] as number;
+        const value = Math.fround(values[j] as number);
         if (Number.isFinite(value) ? !missing : missing && Number.isNaN(value)) continue;
         throw new CircumplexError(
           'ERR_DATA',

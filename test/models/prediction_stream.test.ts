@@ -247,6 +247,7 @@ describe('a stream refuses', () => {
     ['an unknown modality', { ...frame, text: [1] }, 'ERR_SHAPE', /reads audio, not 'text'/],
     ['NaN in a part of it', { audio: [1, 2, Number.NaN, 4, 5] }, 'ERR_DATA', /frame 1, .* feature 2 is NaN/],
     ['a number in a missing frame', { audio: [Number.NaN, 0, 0, 0, 0] }, 'ERR_DATA', /feature 1 is 0/],
+    ['a number too large for float32', { audio: [1, 2, 3, 4, 1e39] }, 'ERR_DATA', /feature 4 is Infinity/],
     ['an infinite number', { audio: [1, 2, 3, 4, Number.POSITIVE_INFINITY] }, 'ERR_DATA', /feature 4 is Infinity/],
   ])('a frame with %s, and goes on', (_, wrong, code, message) => {
     using live = predictionStream(checkpointOf(plain));
