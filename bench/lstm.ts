@@ -1,11 +1,27 @@
 /**
- * How fast is a training chunk (forward, backward, Adam) of an LSTM and of the attentive LSTM, against PyTorch on the
- * same CPU with the same number of threads? PYTHON names an interpreter with torch; --threads N, --rounds N, --out FILE.
+ * How fast is a training chunk (forward, backward, Adam) of an LSTM and of the attentive LSTM, against PyTorch and tfjs on
+ * the same CPU? PyTorch has as many threads; tfjs has one. PYTHON names an interpreter with torch. --threads N, --rounds N,
+ * --full (the compiled loops and plain JavaScript too), --out FILE.
  */
+import { join } from 'node:path';
 import { Device } from '../lib/graph/index.ts';
 import { version } from '../lib/version.ts';
-import { machine, option, pythonRival, summary, writeResult } from './harness.ts';
-import { type RecurrentCase, recurrentProgram } from './recurrent.ts';
+import {
+  type Contender,
+  difference,
+  full,
+  machine,
+  measure,
+  option,
+  print,
+  pythonRival,
+  temporaryFolder,
+  tensorFile,
+  torchContender,
+  writeResult,
+} from './harness.ts';
+import { type RecurrentCase, recurrentTask } from './recurrent.ts';
+import { type Backend, recurrentChunk, type TrainingChunk, tfjs } from './rivals/tfjs.ts';
 
 interface Case extends RecurrentCase {
   name: string;
@@ -13,6 +29,7 @@ interface Case extends RecurrentCase {
 }
 
 const shape = { lanes: 9, chunk: 100 };
+const loops = ['eager', 'script', ...(full ? ['compile step', 'compile 10 frames'] : [])];
 const CASES: Case[] = [
   { name: 'LSTM 2x32, D=128', input: 128, hidden: 32, window: 0, ...shape, variants: ['nn.LSTM'] },
   { name: 'LSTM 2x128, D=512', input: 512, hidden: 128, window: 0, ...shape, variants: ['nn.LSTM'] },
@@ -22,44 +39,58 @@ const CASES: Case[] = [
     hidden: 128,
     window: 13,
     ...shape,
-    variants: ['eager', 'script'],
+    variants: loops,
   },
 ];
+const BACKENDS: Backend[] = full ? ['wasm', 'cpu'] : ['wasm'];
 
 const threads = Number(option('threads', '2'));
 const rounds = Number(option('rounds', '7'));
 
 const device = new Device({ device: 'cpu', threads });
-const rival = await pythonRival('rivals/torch_lstm.py');
+const torch = await pythonRival('rivals/torch_lstm.py');
+const wasm = await tfjs('wasm');
+const folder = temporaryFolder();
 const results = [];
-for (const c of CASES) {
-  const chunk = recurrentProgram(c, device);
-  chunk(3);
-  const mine: number[] = [];
-  const theirs = new Map<string, number[]>(c.variants.map((variant) => [variant, []]));
-  const { variants, name, ...sizes } = c;
-  for (let round = 0; round < rounds; round++) {
-    mine.push(chunk(Math.max(3, Math.ceil(0.15 / chunk(2)))));
-    if (!rival) continue;
+for (const { variants, name, ...sizes } of CASES) {
+  const { run, firstStep } = recurrentTask(sizes, device);
+  const tensors = firstStep();
+  const ours = () => run(Math.max(3, Math.ceil(0.15 / run(2))));
+  const contenders: Contender[] = [{ name: 'circumplex', seconds: ours }];
+  if (torch) {
+    const file = tensorFile(join(folder, 'tensors'), tensors);
     for (const variant of variants) {
-      const { seconds } = await rival.ask({ ...sizes, variant, threads, repeats: c.window ? 2 : 10 });
-      theirs.get(variant)?.push(seconds as number);
+      const question = { case: { task: 'training', name, ...sizes, variant, threads }, tensors: file };
+      contenders.push(torchContender(torch, `torch ${variant}`, question));
     }
   }
-  const own = summary(mine);
-  results.push({ name, circumplex: own, rivals: Object.fromEntries([...theirs].map(([v, t]) => [v, summary(t)])) });
-  const ratios = rival
-    ? [...theirs].map(
-        ([variant, t]) =>
-          `torch ${variant} ${(summary(t).median * 1e3).toFixed(2)} ms = ${(summary(t).median / own.median).toFixed(2)}x`,
-      )
-    : ['no torch here (set PYTHON)'];
-  console.log(
-    `${name}: ${(own.median * 1e3).toFixed(2)} ms a chunk (${(own.least * 1e3).toFixed(2)}..${(own.most * 1e3).toFixed(2)}); ${ratios.join('; ')}`,
-  );
+  for (const backend of wasm ? BACKENDS : []) {
+    let chunk: TrainingChunk;
+    contenders.push({
+      name: `tfjs ${backend}`,
+      note: 'one thread',
+      differs: async () => {
+        const { tf } = (await tfjs(backend)) as NonNullable<typeof wasm>;
+        chunk = recurrentChunk(tf, sizes, tensors);
+        return difference(chunk.firstStep(), tensors);
+      },
+      seconds: async () => {
+        await tfjs(backend);
+        return chunk.step();
+      },
+    });
+  }
+  const measured = await measure(contenders, rounds);
+  print(`${name}, ${sizes.lanes} lanes: a chunk of ${sizes.chunk} frames, ${threads} threads`, measured);
+  results.push({ name, ...sizes, measured });
 }
-rival?.close();
-const versions = { circumplex: version, ...(rival?.versions ?? {}), isa: device.description };
+torch?.close();
+const versions = {
+  circumplex: version,
+  torch: torch?.versions.torch ?? 'not here (set PYTHON)',
+  tfjs: wasm?.version ?? 'not installed',
+  isa: device.description,
+};
 console.log(JSON.stringify({ threads, ...versions, ...machine() }));
 writeResult({ question: 'lstm', threads, versions, machine: machine(), results });
 device.dispose();

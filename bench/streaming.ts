@@ -5,8 +5,8 @@
 import { type Checkpoint, predictionStream, presets, stream } from '../lib/index.ts';
 import { type Model, modelParameters } from '../lib/models/model.ts';
 import { version } from '../lib/version.ts';
-import { machine, option, writeResult } from './harness.ts';
-import { type Onnxruntime, type OnnxTensor, onnxModel, rivalPackage } from './rivals/onnx.ts';
+import { machine, option, rivalPackage, writeResult } from './harness.ts';
+import { type Onnxruntime, type OnnxTensor, onnxModel } from './rivals/onnx.ts';
 
 const threads = Number(option('threads', '1'));
 const onnx = rivalPackage<Onnxruntime>('onnxruntime-node');

@@ -2,7 +2,7 @@
 //   fma                       FLOP/s of fused multiply-adds in registers, all threads
 //   read BYTES                bytes/s read from memory, all threads
 //   sgemm LIBRARY M N K       seconds of C [M,N] = A [M,K] B' [N,K], by openblas or onednn, where they are installed
-// g++ -O3 -march=native -std=c++20 -pthread machine.cc -ldl; ./a.out THREADS
+// g++ -O3 -march=native -std=gnu++20 -pthread machine.cc -ldl; ./a.out THREADS
 #include <dlfcn.h>
 
 #include <algorithm>

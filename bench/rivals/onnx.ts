@@ -1,20 +1,5 @@
-/** An LSTM stack with a linear head as an ONNX file, and onnxruntime-node, where bench/node_modules has it. */
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+/** An LSTM stack with a linear head as an ONNX file, and what of onnxruntime-node is used. */
 import { type Stream, streamInput } from '../../lib/models/model.ts';
-
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-
-/** A package of bench/package.json, or null when it is not installed (`npm install --prefix bench`). */
-export function rivalPackage<T>(name: string): { module: T; version: string } | null {
-  const require = createRequire(join(root, 'bench', 'package.json'));
-  try {
-    return { module: require(name) as T, version: (require(`${name}/package.json`) as { version: string }).version };
-  } catch {
-    return null;
-  }
-}
 
 export interface OnnxTensor {
   data: Float32Array;

@@ -16,7 +16,7 @@ import {
   streamValid,
 } from './network.ts';
 
-const LANES = 8;
+const MOST_LANES = 12;
 const CHUNK = 256; // unidirectional models give the same bits for any chunk
 
 /** Columns that an evaluation writes. */
@@ -65,7 +65,8 @@ export class Evaluator implements Disposable {
     const { model, outputs, sizes, replicas } = options;
     const whole = model.streams.some((s) => s.bidirectional) && !options.cached;
     const longest = Math.max(1, ...columns.lengths);
-    this.#lanes = whole ? 1 : Math.min(LANES, columns.lengths.length);
+    const count = Math.max(1, columns.lengths.length);
+    this.#lanes = whole ? 1 : Math.ceil(count / Math.ceil(count / MOST_LANES));
     this.#chunk = whole ? longest : Math.min(CHUNK, longest);
     const graph = new Graph({ replicas, lanes: this.#lanes, chunk: this.#chunk });
     const network = { outputs, sizes, dropout: 0, trainable: false };
