@@ -2,7 +2,8 @@
 
 An answer has the seconds of a chunk, forward alone (with what the backward pass needs) and as a training step: forward,
 backward, fused Adam, the state carried and detached. The plain LSTM is nn.LSTM, on a GPU cuDNN's, in float32, TF32 or
-bfloat16. The attentive LSTM is a loop over frames: eager, its step compiled, or the whole chunk captured as a CUDA graph.
+bfloat16. The attentive LSTM is a loop over frames: eager, its step compiled, and either of them with the whole chunk captured
+as a CUDA graph.
 """
 import json
 import pathlib
@@ -82,8 +83,8 @@ def measure(case):
             return y
     else:
         model = Attentive(d, h, window).to(device)
-        if variant == 'compiled':
-            model.step = torch.compile(model.step, dynamic=False)
+        if 'compiled' in variant:
+            model = model.made('compile step')
         x = make(t + window - 1, b, d)
         state = [zeros(b, h) for _ in range(4)]
 
@@ -94,7 +95,7 @@ def measure(case):
                 old.copy_(new.detach())
             return y
 
-    graph = variant == 'CUDA graph'
+    graph = 'CUDA graph' in variant
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True, capturable=graph)
 
     def training():
