@@ -39,10 +39,11 @@ function product(k: number, n: number, intoInput = true): { forward: Cost; backw
 }
 
 /** Layers of an LSTM: products of the input and of the state, some 30 operations a unit for the gates. */
-function recurrence(input: number, hidden: number): { forward: Cost; backward: Cost } {
+function recurrence(input: number, hidden: number, intoInput = true): { forward: Cost; backward: Cost } {
   const products = 2 * count * 4 * hidden * (input + 3 * hidden) + 2 * count * 30 * hidden;
   const floats = count * (input + 2 * (4 + 4) * hidden);
-  return { forward: cost(products, floats), backward: cost(2 * products - 2 * count * 4 * hidden * input, 2 * floats) };
+  const left = intoInput ? 0 : 2 * count * 4 * hidden * input;
+  return { forward: cost(products, floats), backward: cost(2 * products - left, 2 * floats) };
 }
 
 const lstmWeights = (weight: (...dims: number[]) => Value, input: number, hidden: number) =>
@@ -77,7 +78,7 @@ const CASES: Record<string, Make> = {
       right: 6,
       attention: 'gdp',
     });
-    const plain = recurrence(512, 128);
+    const plain = recurrence(512, 128, false);
     const window = 2 * count * (512 * 128 + 13 * (128 + 512));
     const flops = (part: Cost, more: number) => ({ ...part, flops: part.flops + more });
     return { y, forward: flops(plain.forward, window), backward: flops(plain.backward, 2 * window) };

@@ -57,21 +57,19 @@ volatile float sink;
 
 double fma_rate() {
   constexpr int64_t kRounds = 30'000'000;
+  constexpr int kChains = 10;  // more than the latency of one times what starts in a cycle
   const double seconds = on_all([](int) {
-    Vector sum[10], x, y;
+    Vector x, y;
     for (int i = 0; i < kWidth; i++) x[i] = 1.0000001f, y[i] = 1e-9f;
-    for (auto& s : sum) s = x;
-    for (int64_t i = 0; i < kRounds; i++) {
-      for (auto& s : sum) {
-        s = s * x + y;
-        asm volatile("" : "+x"(s));
-      }
+    Vector a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x;  // an array would not stay in registers
+    for (int64_t round = 0; round < kRounds; round++) {
+      a = a * x + y, b = b * x + y, c = c * x + y, d = d * x + y, e = e * x + y;
+      f = f * x + y, g = g * x + y, h = h * x + y, i = i * x + y, j = j * x + y;
     }
-    float total = 0;
-    for (auto& s : sum) total += s[0];
+    const float total = (a + b + c + d + e + f + g + h + i + j)[0];
     sink = total;
   });
-  return 2.0 * kWidth * 10 * kRounds * threads / seconds;
+  return 2.0 * kWidth * kChains * kRounds * threads / seconds;
 }
 
 double read_rate(size_t bytes) {
