@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import { Device } from '../lib/graph/index.ts';
+import { binding } from '../lib/native.ts';
 import { version } from '../lib/version.ts';
 import {
   type Contender,
@@ -42,7 +43,7 @@ const CASES: Case[] = [
     variants: loops,
   },
 ];
-const BACKENDS: Backend[] = full ? ['wasm', 'cpu'] : ['wasm'];
+const BACKENDS: Backend[] = full ? ['wasm', 'cpu', 'node'] : ['wasm', 'node'];
 
 const threads = Number(option('threads', '2'));
 const rounds = Number(option('rounds', '7'));
@@ -50,6 +51,13 @@ const rounds = Number(option('rounds', '7'));
 const device = new Device({ device: 'cpu', threads });
 const torch = await pythonRival('rivals/torch_lstm.py');
 const wasm = await tfjs('wasm');
+const backends: Backend[] = [];
+for (const backend of BACKENDS) if (await tfjs(backend)) backends.push(backend);
+// The slower imitation on AVX2 is left out.
+const hasBf16 = binding()
+  .instructionSets()
+  .some(({ name, available }) => name === 'avx512-bf16' && available);
+using bf16 = hasBf16 ? new Device({ device: 'cpu,bf16', threads }) : null;
 const folder = temporaryFolder();
 const results = [];
 for (const { variants, name, ...sizes } of CASES) {
@@ -57,6 +65,13 @@ for (const { variants, name, ...sizes } of CASES) {
   const tensors = firstStep();
   const ours = () => run(Math.max(3, Math.ceil(0.15 / run(2))));
   const contenders: Contender[] = [{ name: 'circumplex', seconds: ours }];
+  if (bf16) {
+    const { run } = recurrentTask(sizes, bf16);
+    contenders.push({
+      name: 'circumplex, bf16 products',
+      seconds: () => run(Math.max(3, Math.ceil(0.15 / run(2)))),
+    });
+  }
   if (torch) {
     const file = tensorFile(join(folder, 'tensors'), tensors);
     for (const variant of variants) {
@@ -64,11 +79,11 @@ for (const { variants, name, ...sizes } of CASES) {
       contenders.push(torchContender(torch, `torch ${variant}`, question));
     }
   }
-  for (const backend of wasm ? BACKENDS : []) {
+  for (const backend of backends) {
     let chunk: TrainingChunk;
     contenders.push({
       name: `tfjs ${backend}`,
-      note: 'one thread',
+      ...(backend === 'node' ? {} : { note: 'one thread' }),
       differs: async () => {
         const { tf } = (await tfjs(backend)) as NonNullable<typeof wasm>;
         chunk = recurrentChunk(tf, sizes, tensors);

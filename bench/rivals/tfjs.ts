@@ -46,10 +46,15 @@ export interface TfModule {
   train: { adam(learningRate: number): { applyGradients(gradients: Record<string, Tf>): void } };
 }
 
-export type Backend = 'wasm' | 'cpu';
+/** 'node' is tfjs-node, with TensorFlow's own kernels, where somebody has installed it: it downloads them. */
+export type Backend = 'wasm' | 'cpu' | 'node';
 
-/** tfjs on a backend, or null when it is not installed. Neither has threads in Node. */
+/** tfjs on a backend, or null when it is not installed. Only 'node' has threads there. */
 export async function tfjs(backend: Backend): Promise<{ tf: TfModule; version: string } | null> {
+  if (backend === 'node') {
+    const node = rivalPackage<TfModule>('@tensorflow/tfjs-node');
+    return node && (await node.module.setBackend('tensorflow')) ? { tf: node.module, version: node.version } : null;
+  }
   const found = rivalPackage<TfModule>('@tensorflow/tfjs');
   const wasm = rivalPackage<{ setWasmPaths(folder: string): void }>('@tensorflow/tfjs-backend-wasm');
   if (!found || !wasm) return null;

@@ -120,7 +120,7 @@ export function deviceOptions(): Option[] {
   return [
     option(
       '--device <device>',
-      'auto, cpu, cuda or cuda:N; who asks for cuda gets it or an error (default: auto, CIRCUMPLEX_DEVICE)',
+      'auto, cpu, cuda or cuda:N, with less exact products cpu,bf16, cuda,tf32 or cuda,bf16; who asks for cuda gets it or an error (default: auto, CIRCUMPLEX_DEVICE)',
     ),
     option('--threads <n>', 'CPU threads (default: what affinity and the cgroup grant)', whole(1, 1024)),
     option('--scratch <dir>', 'a folder on a disk, for data that memory does not hold: they lie in a file there'),

@@ -4,13 +4,17 @@ import { binding, cudaPackageProblem, guarded } from '../native.ts';
 
 export interface DeviceOptions {
   /**
-   * 'cpu', 'cuda', 'cuda:N' (with ',tf32' or ',bf16' its large products round their factors), or 'auto' (default): the one that the environment variable CIRCUMPLEX_DEVICE names, else
-   * the best there is. Who asks for CUDA gets it or an error.
+   * 'cpu', 'cuda', 'cuda:N', or 'auto' (default): the one that the environment variable CIRCUMPLEX_DEVICE names, else the
+   * best there is. Who asks for CUDA gets it or an error. 'cpu,bf16' rounds the factors of all products to bfloat16,
+   * 'cuda,tf32' and 'cuda,bf16' those of large products.
    */
   device?: string | undefined;
   /** CPU threads; default: what affinity and the cgroup's quota grant. */
   threads?: number | undefined;
-  /** CPU instruction set: 'scalar', 'avx2' or 'avx512'; default: CIRCUMPLEX_ISA, or the best there is. */
+  /**
+   * CPU instruction set: 'scalar', 'avx2' or 'avx512', or with bfloat16 products 'avx2-bf16' or 'avx512-bf16' (of which
+   * the first is there for its figures: it is no faster); default: CIRCUMPLEX_ISA, or the best there is.
+   */
   isa?: string | undefined;
   /**
    * A directory for data sets that memory does not hold: their columns lie in a nameless file there, of which the system
@@ -49,7 +53,7 @@ export class Device implements Disposable {
     return this.native.threads;
   }
 
-  /** The instruction set that serves ('scalar', 'avx2' or 'avx512'), or the GPU's name. */
+  /** The instruction set that serves (as in {@link DeviceOptions.isa}), or the GPU's name. */
   get description(): string {
     return this.native.description;
   }
@@ -71,10 +75,11 @@ export class Device implements Disposable {
 }
 
 function checked(device: string, source = ''): string {
-  if (device === 'auto' || device === 'cpu' || /^cuda(:\d{1,3})?(,(tf32|bf16))?$/.test(device)) return device;
+  if (device === 'auto' || device === 'cpu' || /^(cpu,bf16|cuda(:\d{1,3})?(,(tf32|bf16))?)$/.test(device))
+    return device;
   throw new CircumplexError(
     'ERR_CONFIG',
-    `${source}unknown device '${device}': one of auto, cpu, cuda, cuda:N, or cuda,tf32 and cuda,bf16`,
+    `${source}unknown device '${device}': one of auto, cpu, cuda, cuda:N, or cpu,bf16, cuda,tf32 and cuda,bf16`,
   );
 }
 
@@ -111,7 +116,7 @@ function open(name: string, threads: number, isa: string, scratch: string): Nati
     try {
       return new native.Device(name, threads, isa, scratch);
     } catch (error) {
-      if (name === 'cpu' || native.cudaReport().built) throw error;
+      if (name.startsWith('cpu') || native.cudaReport().built) throw error;
       const message = `device '${name}': ${cudaPackageProblem().message}; or choose device 'cpu'`;
       throw new CircumplexError('ERR_NO_DEVICE', message, { cause: error });
     }

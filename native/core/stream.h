@@ -43,7 +43,6 @@ class Stream {
   int64_t features() const { return description_.features; }
   int64_t outputs() const { return width_; }
   int64_t latency() const { return description_.latency; }
-  int64_t frames() const { return frames_; }  // that came in
 
   // What the next predictions depend on: frames that came in, the last of them as they came, the recurrences' states.
   struct State {

@@ -159,8 +159,8 @@ class CpuExecution final : public Execution {
 
 }  // namespace
 
-Device::Device(int threads, const std::string& isa)
-    : set_(choose(isa)), pool_(threads < 1 ? default_threads() : threads) {
+Device::Device(int threads, const std::string& isa, bool bf16)
+    : set_(choose(isa, bf16)), pool_(threads < 1 ? default_threads() : threads) {
   start();
 }
 

@@ -12,8 +12,9 @@ namespace circumplex::cpu {
 class Device final : public circumplex::Device {
  public:
   // threads < 1: as many as the process may use. `isa`: "scalar", "avx2", "avx512", or empty for the best there is
-  // (or what CIRCUMPLEX_ISA says). Throws ERR_CONFIG for an instruction set that this processor lacks.
-  Device(int threads, const std::string& isa);
+  // (or what CIRCUMPLEX_ISA says). `bf16`: of those whose products round their factors. Throws ERR_CONFIG for an
+  // instruction set that this processor lacks.
+  Device(int threads, const std::string& isa, bool bf16 = false);
   ~Device() override { end(); }
 
   std::string name() const override { return "cpu"; }

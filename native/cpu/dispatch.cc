@@ -14,7 +14,13 @@ extern const Operator<cpu::Plan> operators[];
 namespace avx2 {
 extern const Operator<cpu::Plan> operators[];
 }
+namespace avx2_bf16 {
+extern const Operator<cpu::Plan> operators[];
+}
 namespace avx512 {
+extern const Operator<cpu::Plan> operators[];
+}
+namespace avx512_bf16 {
 extern const Operator<cpu::Plan> operators[];
 }
 namespace wide {  // AVX-512's shapes in AVX2's vectors: linked into the tests alone
@@ -34,6 +40,7 @@ bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
 }
+bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 #endif
 
 }  // namespace
@@ -42,31 +49,41 @@ const std::vector<InstructionSet>& instruction_sets() {
   static const std::vector<InstructionSet> sets = [] {
     std::vector<InstructionSet> list = {
 #if defined(__x86_64__)
-      {"avx512", avx512::operators, has_avx512},
-      {"avx2", avx2::operators, has_avx2},
+      {"avx512", avx512::operators, has_avx512, false},
+      {"avx2", avx2::operators, has_avx2, false},
 #endif
-      {"scalar", scalar::operators, always},
+      {"scalar", scalar::operators, always, false},
+#if defined(__x86_64__)
+      {"avx512-bf16", avx512_bf16::operators, has_avx512_bf16, true},
+      {"avx2-bf16", avx2_bf16::operators, has_avx2, true},
+#endif
     };
 #if defined(__x86_64__)
     const Operator<Plan>* volatile tested = wide::operators;
-    if (tested) list.push_back({"wide", tested, has_avx2});
+    if (tested) list.push_back({"wide", tested, has_avx2, false});
 #endif
     return list;
   }();
   return sets;
 }
 
-const InstructionSet& choose(const std::string& name) {
+const InstructionSet& choose(const std::string& name, bool bf16) {
   const char* wish = std::getenv("CIRCUMPLEX_ISA");
-  const std::string wanted = !name.empty() ? name : wish ? wish : "";
+  std::string wanted = !name.empty() ? name : wish ? wish : "";
+  const std::string suffix = "-bf16";
+  if (bf16 && !wanted.empty() &&
+      (wanted.size() < suffix.size() || wanted.substr(wanted.size() - suffix.size()) != suffix)) {
+    wanted += suffix;
+  }
   std::string names;
   for (const InstructionSet& set : instruction_sets()) {
-    if (wanted.empty() ? set.available() : wanted == set.name) {
+    if (wanted.empty() ? set.bf16 == bf16 && set.available() : wanted == set.name) {
       if (set.available()) return set;
       throw Error("ERR_CONFIG", "this processor does not run the instruction set '" + wanted + "'");
     }
     names += std::string(names.empty() ? "" : ", ") + set.name;
   }
+  if (wanted.empty()) throw Error("ERR_CONFIG", "this processor runs no instruction set with bfloat16 products");
   throw Error("ERR_CONFIG", "unknown instruction set '" + wanted + "': one of " + names);
 }
 

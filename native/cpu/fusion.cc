@@ -12,8 +12,9 @@ namespace {
 struct Fusion : DimensionFusionCall {
   float* panels = nullptr;  // [C, M n] forward, [M n, C] backward, a copy for each of the weight's
   int64_t panels_size = 0;
-  Tensor dscore = {};      // [T B, M n]
-  Tensor transposed = {};  // [M n, C], of the shape that the product over frames gives
+  float* matrix = nullptr;  // [M n, C], likewise
+  Tensor dscore = {};       // [T B, M n]
+  Tensor transposed = {};   // [M n, C], of the shape that the product over frames gives
   WeightGradient gradients[2] = {};
 };
 
@@ -32,30 +33,23 @@ float* panels_of(const Fusion& f, int64_t replica) {
   return f.panels + (f.weight.replicas > 1 ? replica * f.panels_size : 0);
 }
 
-// Panels of B[k][m n + i] = weight[m][k][i].
-void pack_scores(void* self, int64_t replica, Worker&) {
+// The weight as [m n + i][k], and its panels: of B[k][m n + i] = weight[m][k][i], or of B[m n + i][k].
+template <bool backward>
+void pack(void* self, int64_t replica, Worker&) {
   const Fusion& f = *static_cast<const Fusion*>(self);
   if (stopped(*f.rows.control, f.weight.replicas, replica)) return;
-  float* panels = panels_of(f, replica);
   const float* weight = f.weight.f32(replica);
+  float* matrix = f.matrix + replica * f.scores * f.features;
   for (int64_t s = 0; s < f.scores; s++) {
     const float* from = weight + s / f.streams * f.features * f.streams + s % f.streams;
-    float* to = panels + s / kPanel * kPanel * f.features + s % kPanel;
-    for (int64_t k = 0; k < f.features; k++) to[k * kPanel] = from[k * f.streams];
+    for (int64_t k = 0; k < f.features; k++) matrix[s * f.features + k] = from[k * f.streams];
   }
-}
-
-// Panels of B[m n + i][k] = weight[m][k][i].
-void pack_context(void* self, int64_t replica, Worker&) {
-  const Fusion& f = *static_cast<const Fusion*>(self);
-  if (stopped(*f.rows.control, f.weight.replicas, replica)) return;
-  float* panels = panels_of(f, replica);
-  const float* weight = f.weight.f32(replica);
-  for (int64_t s = 0; s < f.scores; s++) {
-    const float* from = weight + s / f.streams * f.features * f.streams + s % f.streams;
-    for (int64_t k = 0; k < f.features; k++) {
-      panels[k / kPanel * kPanel * f.scores + s * kPanel + k % kPanel] = from[k * f.streams];
-    }
+  if constexpr (backward) {
+    pack_plain(panels_of(f, replica), matrix, f.features, f.features, f.scores, nullptr, 0,
+               divide_up(f.features, kPanel));
+  } else {
+    pack_transposed(panels_of(f, replica), matrix, f.features, f.scores, f.features, nullptr, 0,
+                    divide_up(f.scores, kPanel));
   }
 }
 
@@ -184,7 +178,8 @@ void plan_dimension_fusion(Plan& plan, const Call& call) {
   if (f.context.data) {
     f.panels_size = packed_size(f.features, f.scores);
     f.panels = plan.floats(f.weight.replicas * f.panels_size);
-    plan.prepare(f.weight.replicas, pack_scores, &f);
+    f.matrix = plan.floats(f.weight.replicas * f.scores * f.features);
+    plan.prepare(f.weight.replicas, pack<false>, &f);
   }
   plan.stage(tasks_of(f.rows), fuse, &f);
   plan.kernel(f.context.data ? "packed gemm, softmax" : "softmax");
@@ -200,7 +195,8 @@ void plan_dimension_fusion_backward(Plan& plan, const Call& call) {
   if (f.dcontext.data) {
     f.panels_size = packed_size(f.scores, f.features);
     f.panels = plan.floats(f.weight.replicas * f.panels_size);
-    plan.prepare(f.weight.replicas, pack_context, &f);
+    f.matrix = plan.floats(f.weight.replicas * f.scores * f.features);
+    plan.prepare(f.weight.replicas, pack<true>, &f);
     plan.stage(tasks_of(f.rows), multiply_context, &f);
   }
   for (WeightGradient& g : f.gradients) {

@@ -417,13 +417,6 @@ void Event::record(Stream& stream) {
   check(cudaEventRecord(native(*this), native(stream)), "recording an event");
 }
 
-bool Event::query() const {
-  context_.use();
-  const cudaError_t error = cudaEventQuery(native(*this));
-  if (error != cudaErrorNotReady) check(error, "querying an event");
-  return error == cudaSuccess;
-}
-
 void Event::wait() const {
   context_.use();
   check(cudaEventSynchronize(native(*this)), "waiting for an event");

@@ -157,8 +157,7 @@ class Event {
   Event& operator=(const Event&) = delete;
 
   void record(Stream& stream);
-  bool query() const;  // has the stream got there
-  void wait() const;   // until it has
+  void wait() const;  // until the stream has got there
   void* handle() const { return handle_; }
 
  private:

@@ -124,7 +124,6 @@ void Graph::run(Stream&) {
 Event::Event(Context& context) : context_(context) {}
 Event::~Event() = default;
 void Event::record(Stream&) {}
-bool Event::query() const { return true; }
 void Event::wait() const {}
 
 }  // namespace circumplex::cuda

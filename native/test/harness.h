@@ -361,11 +361,13 @@ inline std::pair<Result, Result> run_twice(const Case& c, const std::string& pla
   return {run_case(c, place, 1, 0, c.replicas), run_case(c, place, 2, 0, c.replicas)};
 }
 
-inline void verify(const Case& c) {
+// `bf16`: on the instruction sets that round the factors of products, and on no other.
+inline void verify(const Case& c, bool bf16 = false) {
   const std::vector<std::vector<Values>> expected = expect(c);
-  std::vector<std::string> places = {"cuda"};
+  std::vector<std::string> places;
+  if (!bf16) places.push_back("cuda");
   for (const cpu::InstructionSet& set : cpu::instruction_sets()) {
-    if (set.available()) places.push_back(set.name);
+    if (set.available() && set.bf16 == bf16) places.push_back(set.name);
   }
   std::map<std::string, Result> results;
   for (const std::string& place : places) {
@@ -386,6 +388,9 @@ inline void verify(const Case& c) {
   for (const char* other : {"avx512", "wide"}) {  // wide: AVX-512's shapes in AVX2's vectors
     if (!results.count("avx2") || !results.count(other)) continue;
     CHECK(results["avx2"] == results[other], "%s: avx2 and %s differ in bits", c.name.c_str(), other);
+  }
+  if (results.count("avx2-bf16") && results.count("avx512-bf16")) {
+    CHECK(results["avx2-bf16"] == results["avx512-bf16"], "%s: the sets with bf16 differ in bits", c.name.c_str());
   }
 }
 

@@ -15,9 +15,18 @@ std::string label(const char* name, std::initializer_list<int64_t> sizes) {
 
 // ---- linear ----
 
-void linear(int64_t lanes, int64_t chunk, int64_t halo, int64_t f, int64_t o, bool bias, bool shared_x) {
+// To nearest, ties to even.
+double bfloat16(double value) {
+  if (value == 0) return value;
+  const double unit = std::ldexp(1, std::ilogb(value) - 7);
+  return std::nearbyint(value / unit) * unit;
+}
+
+// `bf16`: of factors rounded to bfloat16.
+void linear(int64_t lanes, int64_t chunk, int64_t halo, int64_t f, int64_t o, bool bias, bool shared_x,
+            bool bf16 = false) {
   Case c;
-  c.name = label("linear", {lanes, chunk, halo, f, o, bias, shared_x});
+  c.name = label(bf16 ? "linear of bfloat16" : "linear", {lanes, chunk, halo, f, o, bias, shared_x});
   c.lanes = lanes;
   c.chunk = chunk;
   c.replicas = chunk > 100 ? 1 : 3;
@@ -28,6 +37,7 @@ void linear(int64_t lanes, int64_t chunk, int64_t halo, int64_t f, int64_t o, bo
   c.call("linear", {x, w, bias ? b : -1}, {y});
   c.call("linear_backward", {x, w, dy}, {dx, dw, bias ? db : -1});
   c.atol = 2e-5 * std::sqrt(static_cast<double>(chunk));
+  const auto factor = [bf16](double value) { return bf16 ? bfloat16(value) : value; };
   c.reference = [=](World& v) {
     std::fill(v[dw].begin(), v[dw].end(), 0);
     if (bias) std::fill(v[db].begin(), v[db].end(), 0);
@@ -40,16 +50,16 @@ void linear(int64_t lanes, int64_t chunk, int64_t halo, int64_t f, int64_t o, bo
         const double* weight = &v[w][static_cast<size_t>(i * f)];
         double sum = bias ? v[b][static_cast<size_t>(i)] : 0;
         for (int64_t k = 0; k < f; k++) {
-          sum += from[k] * weight[k];
-          down[k] += up[i] * weight[k];
-          v[dw][static_cast<size_t>(i * f + k)] += up[i] * from[k];
+          sum += factor(from[k]) * factor(weight[k]);
+          down[k] += factor(up[i]) * factor(weight[k]);
+          v[dw][static_cast<size_t>(i * f + k)] += factor(up[i]) * factor(from[k]);
         }
         v[y][static_cast<size_t>(row * o + i)] = sum;
         if (bias) v[db][static_cast<size_t>(i)] += up[i];
       }
     }
   };
-  verify(c);
+  verify(c, bf16);
 }
 
 // ---- gather, scatter ----
@@ -796,6 +806,10 @@ void all() {
   }
   linear(1, 1, 0, 1, 1, true, false);
   linear(3, 2500, 0, 5, 3, true, false);  // four slabs
+  for (int64_t f : {1, 2, 7, 33, 1100}) {
+    for (int64_t o : {1, 19, 40}) linear(3, 35, f == 7 ? 4 : 0, f, o, o == 19, f == 2, true);
+  }
+  linear(3, 2500, 0, 5, 3, true, false, true);
   for (int64_t width : {1, 3, 7, 40}) {
     for (bool replicated : {false, true}) {
       gather(width, 0, 0, false, replicated);

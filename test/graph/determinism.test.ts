@@ -185,6 +185,29 @@ describe('instruction sets', () => {
     expectClose('totals', { totals: [fast.totals, plain.totals] });
   });
 
+  it.runIf(runs('avx2-bf16'))('bfloat16 products are near the exact ones, and only there on request', () => {
+    const rounded = on('avx2-bf16');
+    const exact = on('avx2');
+    let worst = 0;
+    for (const s of lengths.keys()) {
+      rounded.y[s]!.forEach((value, i) => {
+        worst = Math.max(worst, Math.abs(value - exact.y[s]![i]!));
+      });
+    }
+    expect(worst).toBeGreaterThan(1e-5);
+    expect(worst).toBeLessThan(1e-2);
+    using asked = new Device({ device: 'cpu,bf16', threads: 1 });
+    expect(asked.description).toMatch(/-bf16$/);
+    expect(asked.name).toBe('cpu');
+    using plain = new Device({ device: 'cpu', threads: 1 });
+    expect(plain.description).not.toMatch(/bf16/);
+    using avx2 = new Device({ device: 'cpu,bf16', threads: 1, isa: 'avx2' });
+    expect(avx2.options).toEqual({ device: 'cpu', threads: 1, isa: 'avx2-bf16', scratch: undefined });
+    expect(() => new Device({ device: 'cpu,bf16', isa: 'scalar' })).toThrow(
+      expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringContaining('scalar-bf16') }),
+    );
+  });
+
   function expectPredictionsClose(actual: ReturnType<typeof predict>, expected: ReturnType<typeof predict>): void {
     for (const name of ['heard', 'seen', 'y'] as const) {
       for (const s of lengths.keys()) expectClose({ name, s }, { values: [actual[name][s]!, expected[name][s]!] });

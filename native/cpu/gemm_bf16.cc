@@ -1,0 +1,178 @@
+// The products of gemm.h with both factors rounded to bfloat16, added up in float: half the bytes, and on a processor
+// with AVX512-BF16 twice the products an instruction. Compiled instead of gemm.cc for the sets named -bf16.
+//
+// Factors lie in pairs of neighbouring k. A pair's products are added to a sum one after the other, the odd one first,
+// each rounded once: the order of VDPBF16PS, which AVX2 follows bit by bit (denormals aside: VDPBF16PS takes them as 0,
+// and so do the engine's threads). As in gemm.cc no bit depends on blocking, since a block begins at an even k.
+
+#include "cpu/gemm.h"
+
+namespace circumplex::CIRCUMPLEX_ISA {
+namespace {
+
+// W pairs, a pair in 32 bits, the even one low.
+#if defined(CIRCUMPLEX_ISA_AVX512)
+using P = __m512i;
+CIRCUMPLEX_INLINE P load_pairs(const uint32_t* p) { return _mm512_loadu_si512(p); }
+CIRCUMPLEX_INLINE P set1_pair(uint32_t a) { return _mm512_set1_epi32(static_cast<int>(a)); }
+CIRCUMPLEX_INLINE V add_products(V sum, P a, P b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
+constexpr int kTileRows = 12;
+#else
+using P = __m256i;
+CIRCUMPLEX_INLINE P load_pairs(const uint32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+CIRCUMPLEX_INLINE P set1_pair(uint32_t a) { return _mm256_set1_epi32(static_cast<int>(a)); }
+CIRCUMPLEX_INLINE V even(P a) { return _mm256_castsi256_ps(_mm256_slli_epi32(a, 16)); }
+CIRCUMPLEX_INLINE V odd(P a) {
+  return _mm256_castsi256_ps(_mm256_and_si256(a, _mm256_set1_epi32(static_cast<int>(0xffff0000))));
+}
+CIRCUMPLEX_INLINE V add_products(V sum, P a, P b) { return fma(even(a), even(b), fma(odd(a), odd(b), sum)); }
+constexpr int kTileRows = 6;
+#endif
+
+constexpr int64_t kDepth = 512;  // k a block, even
+constexpr int64_t kRows = 48;    // rows a block: their factors (48 KiB) stay in the second-level cache
+
+// To nearest, ties to even; a NaN stays one.
+CIRCUMPLEX_INLINE uint32_t bfloat16(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  return (bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : rounded;
+}
+
+CIRCUMPLEX_INLINE uint32_t pair(float low, float high) { return bfloat16(low) | bfloat16(high) << 16; }
+
+CIRCUMPLEX_INLINE int64_t pairs_of(int64_t k) { return divide_up(k, 2); }
+
+// Panels lie in the floats of packed_size(), of which they need half, a row more where k is odd.
+CIRCUMPLEX_INLINE uint32_t* panel_of(float* panels, int64_t p, int64_t k) {
+  return reinterpret_cast<uint32_t*>(panels) + p * pairs_of(k) * kPanel;
+}
+
+// One tile of R rows and a panel's columns; a [pairs][...] with steps `row` and `step`.
+template <int R>
+void tile_rows(const uint32_t* a, int64_t row, int64_t step, const uint32_t* panel, int64_t pairs, Start start,
+               const float* bias, float* c, int64_t ldc, int64_t columns) {
+  V sum[R][2];
+  const int n[2] = {static_cast<int>(smaller(columns, W)), static_cast<int>(larger(0, columns - W))};
+  for (int r = 0; r < R; r++) {
+    for (int v = 0; v < 2; v++) {
+      sum[r][v] = start == Start::zero || n[v] == 0 ? zero()
+                                                    : load_n((start == Start::bias ? bias : c + r * ldc) + v * W, n[v]);
+    }
+  }
+  for (int64_t i = 0; i < pairs; i++, panel += kPanel) {
+    const P y[2] = {load_pairs(panel), load_pairs(panel + W)};
+    for (int r = 0; r < R; r++) {
+      const P x = set1_pair(a[r * row + i * step]);
+      for (int v = 0; v < 2; v++) sum[r][v] = add_products(sum[r][v], x, y[v]);
+    }
+  }
+  for (int r = 0; r < R; r++) {
+    for (int v = 0; v < 2; v++) {
+      if (n[v]) store_n(c + r * ldc + v * W, sum[r][v], n[v]);
+    }
+  }
+}
+
+using TileFunction = void (*)(const uint32_t*, int64_t, int64_t, const uint32_t*, int64_t, Start, const float*, float*,
+                              int64_t, int64_t);
+constexpr TileFunction kTiles[] = {
+    nullptr,      tile_rows<1>, tile_rows<2>, tile_rows<3>,  tile_rows<4>,  tile_rows<5>, tile_rows<6>,
+#if defined(CIRCUMPLEX_ISA_AVX512)
+    tile_rows<7>, tile_rows<8>, tile_rows<9>, tile_rows<10>, tile_rows<11>, tile_rows<12>
+#endif
+};
+
+// Rows of the next tile when `left` remain.
+int64_t even_share(int64_t left) { return divide_up(left, divide_up(left, kTileRows)); }
+
+void round_row(uint32_t* to, const float* from, int64_t k) {
+  for (int64_t i = 0; i < k / 2; i++) to[i] = pair(from[2 * i], from[2 * i + 1]);
+  if (k % 2) to[k / 2] = pair(from[k - 1], 0);
+}
+
+}  // namespace
+
+void pack_transposed(float* panels, const float* w, int64_t ld, int64_t n, int64_t k, const int32_t* rows,
+                     int64_t first, int64_t last) {
+  for (int64_t p = first; p < last; p++) {
+    uint32_t* panel = panel_of(panels, p, k);
+    for (int64_t j = 0; j < kPanel; j++) {
+      const int64_t column = p * kPanel + j;
+      const int64_t row = column >= n ? -1 : rows ? rows[column] : column;
+      const float* from = w + row * ld;
+      for (int64_t i = 0; i < pairs_of(k); i++) {
+        panel[i * kPanel + j] = row < 0 ? 0 : pair(from[2 * i], 2 * i + 1 < k ? from[2 * i + 1] : 0);
+      }
+    }
+  }
+}
+
+void pack_plain(float* panels, const float* w, int64_t ld, int64_t n, int64_t k, const int32_t* rows, int64_t first,
+                int64_t last) {
+  for (int64_t p = first; p < last; p++) {
+    uint32_t* panel = panel_of(panels, p, k);
+    const int64_t columns = smaller(kPanel, n - p * kPanel);
+    for (int64_t i = 0; i < pairs_of(k); i++, panel += kPanel) {
+      const int64_t low = rows ? rows[2 * i] : 2 * i;
+      const int64_t high = 2 * i + 1 == k ? -1 : rows ? rows[2 * i + 1] : 2 * i + 1;
+      for (int64_t j = 0; j < columns; j++) {
+        const int64_t column = p * kPanel + j;
+        panel[j] = pair(low < 0 ? 0 : w[low * ld + column], high < 0 ? 0 : w[high * ld + column]);
+      }
+      for (int64_t j = columns; j < kPanel; j++) panel[j] = 0;
+    }
+  }
+}
+
+void multiply_rows(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* panels, Start start,
+                   const float* bias, float* c, int64_t ldc) {
+  uint32_t rounded[kRows * kDepth / 2];
+  for (int64_t m0 = 0; m0 < m; m0 += kRows) {
+    const int64_t count = smaller(kRows, m - m0);
+    int64_t k0 = 0;
+    do {
+      const int64_t depth = smaller(kDepth, k - k0), pairs = pairs_of(depth);
+      for (int64_t i = 0; i < count; i++) round_row(rounded + i * pairs, a + (m0 + i) * lda + k0, depth);
+      for (int64_t j = 0; j < n; j += kPanel) {
+        const uint32_t* panel = panel_of(const_cast<float*>(panels), j / kPanel, k) + k0 / 2 * kPanel;
+        for (int64_t i = 0, rows; i < count; i += rows) {
+          rows = even_share(count - i);
+          kTiles[rows](rounded + i * pairs, pairs, 1, panel, pairs, k0 ? Start::output : start,
+                       bias ? bias + j : nullptr, c + (m0 + i) * ldc + j, ldc, n - j);
+        }
+      }
+      k0 += depth;
+    } while (k0 < k);
+  }
+}
+
+int64_t outer_scratch(int64_t n) { return kDepth / 2 * (round_up(n, kPanel) + kTileRows); }
+
+void multiply_outer(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const int32_t* columns,
+                    const float* b, int64_t ldb, Start start, float* c, int64_t ldc, float* scratch) {
+  uint32_t* packed = reinterpret_cast<uint32_t*>(scratch) + kDepth / 2 * round_up(n, kPanel);
+  int64_t k0 = 0;
+  do {
+    const int64_t depth = smaller(kDepth, k - k0), pairs = pairs_of(depth);
+    pack_plain(scratch, b + k0 * ldb, ldb, n, depth, nullptr, 0, divide_up(n, kPanel));
+    for (int64_t i = 0; i < m; i += kTileRows) {
+      const int64_t rows = smaller(kTileRows, m - i);
+      for (int64_t p = 0; p < pairs; p++) {
+        const float* low = a + (k0 + 2 * p) * lda;
+        for (int64_t r = 0; r < rows; r++) {
+          const int64_t column = columns ? columns[i + r] : i + r;
+          packed[p * kTileRows + r] = pair(low[column], 2 * p + 1 < depth ? low[lda + column] : 0);
+        }
+      }
+      for (int64_t j = 0; j < n; j += kPanel) {
+        kTiles[rows](packed, 1, kTileRows, panel_of(scratch, j / kPanel, depth), pairs, k0 ? Start::output : start,
+                     nullptr, c + i * ldc + j, ldc, n - j);
+      }
+    }
+    k0 += depth;
+  } while (k0 < k);
+}
+
+}  // namespace circumplex::CIRCUMPLEX_ISA
