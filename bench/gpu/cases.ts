@@ -1,6 +1,5 @@
 /** Every operator as a case of random shape: the same problem on any device, forward and backward, and all that comes out. */
 import type { TypedArray } from '../../lib/binding.ts';
-import { type Random, random } from '../../lib/data/random.ts';
 import { Columns, type Device, differentiate, Graph, Program, Store, type Value } from '../../lib/graph/index.ts';
 import {
   adam,
@@ -28,6 +27,7 @@ import {
   sum,
   tanh,
 } from '../../lib/ops/index.ts';
+import { type Random, random } from '../../lib/random.ts';
 
 /** What a case computes, by name. */
 export type Results = Record<string, TypedArray>;

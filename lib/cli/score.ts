@@ -2,17 +2,29 @@ import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { Command } from 'commander';
-import { type Curves, instants, readCurves, readDataset } from '../data/index.ts';
+import { type Curves, instants, readCurves, readDataset, readTextTable } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
-import { type ConventionName, conventions, type ScoredSequence, score } from '../evaluation/index.ts';
-import { scoreTable, sequenceTable, toText } from '../report/index.ts';
+import {
+  type ConventionName,
+  chanceLevels,
+  compareSystems,
+  conventions,
+  type ScoredSequence,
+  type ScoredSystem,
+  type Scores,
+  score,
+  sessionIntervals,
+} from '../evaluation/index.ts';
+import { comparisonTable, scoreTable, sequenceTable, systemTable, type Table, toText } from '../report/index.ts';
 import { type Io, printResult, standardIo, warn } from './io.ts';
-import { JSON_OPTION, names, option } from './options.ts';
+import { JSON_OPTION, names, option, whole } from './options.ts';
 import { conventionHelp, conventionOption, pickColumns } from './scoring.ts';
 
 interface ScoreFlags {
   convention: ConventionName;
   targets?: string[];
+  sessions?: string;
+  seed: number;
   json?: boolean;
 }
 
@@ -26,6 +38,8 @@ interface Sources {
   kind: 'file' | 'folder' | 'dataset';
   /** By sequence. */
   curves: Map<string, Source>;
+  /** Sequence to session, where the source tells. */
+  sessions: Record<string, string>;
 }
 
 /** `circumplex score` */
@@ -34,34 +48,114 @@ export function scoreCommand(io: Io = standardIo): Command {
     .summary('score curves from anywhere')
     .description(
       'Scores predicted curves against gold standards: .csv files whose first column is time in seconds, then the ' +
-        'targets. Of folders, files of the same name are compared; their times must agree within 1 ms.',
+        'targets. Of folders, files of the same name are compared; their times must agree within 1 ms. Several ' +
+        'predictions are systems, compared on the same sessions; a folder of folders is a system with replicas.',
     )
     .argument('<GOLD>', 'a .csv file, a folder of them, or a dataset directory')
-    .argument('<PREDICTIONS>', 'a .csv file, or a folder of them')
+    .argument('<PREDICTIONS...>', 'a .csv file, a folder of them, or a folder of such folders: one a replica')
     .addOption(option('--convention <name>', conventionHelp, conventionOption).default('circumplex'))
     .addOption(
       option('--targets <list>', 'what to score: arousal,valence (default: all columns of the gold standard)', names),
     )
+    .addOption(
+      option(
+        '--sessions <file>',
+        'a .csv file "sequence,session": sequences that share people (default: the data set\'s, else each its own)',
+      ),
+    )
+    .addOption(option('--seed <n>', 'of resampling', whole(0)).default(0))
     .addOption(JSON_OPTION())
-    .action((gold: string, predictions: string, flags: ScoreFlags) => scoreCurves(io, gold, predictions, flags));
+    .addHelpText(
+      'after',
+      `
+Examples:
+  circumplex score gold curves
+  circumplex score recola attention olb hlb --sessions sessions.csv`,
+    )
+    .action((gold: string, predictions: string[], flags: ScoreFlags) => scoreCurves(io, gold, predictions, flags));
 }
 
-async function scoreCurves(io: Io, goldPath: string, path: string, flags: ScoreFlags): Promise<void> {
-  const { convention, json } = flags;
+async function scoreCurves(io: Io, goldPath: string, paths: readonly string[], flags: ScoreFlags): Promise<void> {
+  const { convention, json, seed } = flags;
   const golds = await readGold(goldPath);
-  const predictions = await readAll(path);
-  const { matched, warnings } = match(golds, predictions);
-  const targets = flags.targets ?? (matched[0]?.gold.names as string[]);
-  const pairs = matched.map(({ sequence, gold, prediction }): ScoredSequence => {
+  const warnings = new Set<string>();
+  const systems: ScoredSystem[] = [];
+  let targets = flags.targets;
+  for (const path of paths) {
+    const replicas: ScoredSequence[][] = [];
+    for (const replica of await replicasOf(path)) {
+      const found = match(golds, await readAll(replica));
+      for (const line of found.warnings) warnings.add(line);
+      targets ??= found.matched[0]?.gold.names as string[];
+      // One file is called after the prediction; of several systems, the sequence must be the same.
+      const common = golds.kind === 'file' && paths.length > 1 ? [...golds.curves.keys()][0] : undefined;
+      const matched = found.matched.map((one) => ({ ...one, sequence: common ?? one.sequence }));
+      replicas.push(pairsOf(matched, targets, convention));
+    }
+    systems.push({ name: path, replicas });
+  }
+  const columns = targets as string[];
+  const sequences = systems.flatMap(({ replicas }) => replicas.flat()).map(({ sequence }) => sequence);
+  const sessions = flags.sessions === undefined ? golds.sessions : await readSessions(flags.sessions, sequences);
+  const options = { convention, sessions, seed };
+  const scored = systems.map((system) => ({
+    predictions: system.name,
+    replicas: system.replicas.map((pairs) => score(pairs, columns, { convention })),
+    intervals: sessionIntervals(system, columns, options),
+    chance: chanceLevels(system.replicas[0] as ScoredSequence[], columns, options),
+  }));
+  const comparison = systems.length > 1 ? compareSystems(systems, columns, options) : undefined;
+  for (const line of warnings) warn(io, line);
+
+  const shared = { gold: goldPath, convention, warnings: [...warnings] };
+  const [first] = scored as [(typeof scored)[number]];
+  const tables: Table[] = [];
+  if (scored.length === 1 && first.replicas.length === 1) {
+    const [scores] = first.replicas as [Scores];
+    tables.push(scoreTable(`${first.predictions} against ${goldPath}`, scores), sequenceTable('Sequences', scores));
+  }
+  tables.push(systemTable(`Scores over sessions, against ${goldPath}`, scored));
+  if (comparison) tables.push(comparisonTable('Systems compared within sessions', comparison));
+  const document =
+    scored.length === 1
+      ? { ...shared, ...first, ...(first.replicas.length === 1 ? { scores: first.replicas[0] } : {}) }
+      : { ...shared, systems: scored, comparison };
+  printResult(io, json, document, tables.map(toText).join('\n'));
+}
+
+function pairsOf(matched: readonly Match[], targets: readonly string[], convention: ConventionName): ScoredSequence[] {
+  return matched.map(({ sequence, gold, prediction }) => {
     if (conventions[convention].lengths === 'equal') checkLengths(gold, prediction);
     checkTimes(gold, prediction);
     return { sequence, gold: columnsOf(gold, targets), prediction: columnsOf(prediction, targets) };
   });
-  const scores = score(pairs, targets, { convention });
-  for (const line of warnings) warn(io, line);
-  const document = { gold: goldPath, predictions: path, convention, scores, warnings };
-  const tables = [scoreTable(`${path} against ${goldPath}`, scores), sequenceTable('Sequences', scores)];
-  printResult(io, json, document, tables.map(toText).join('\n'));
+}
+
+/** A folder without .csv files but with folders is a system with replicas. */
+async function replicasOf(path: string): Promise<string[]> {
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  if (folders.length === 0 || entries.some(({ name }) => /\.csv$/i.test(name))) return [path];
+  return folders.sort(new Intl.Collator('en', { numeric: true }).compare).map((name) => join(path, name));
+}
+
+async function readSessions(path: string, sequences: readonly string[]): Promise<Record<string, string>> {
+  const { header, rows, lines } = await readTextTable(path);
+  const [sequence, session] = ['sequence', 'session'].map((name) => header.indexOf(name)) as [number, number];
+  if (sequence < 0 || session < 0) {
+    throw new CircumplexError('ERR_DATA', `${path}, line 1: the header must name the columns sequence and session`);
+  }
+  const sessions: Record<string, string> = {};
+  for (const [i, row] of rows.entries()) {
+    const id = row[sequence] as string;
+    if (Object.hasOwn(sessions, id)) {
+      throw new CircumplexError('ERR_DATA', `${path}, line ${lines[i]}: sequence ${id} is there twice`);
+    }
+    sessions[id] = row[session] as string;
+  }
+  const missing = [...new Set(sequences)].filter((id) => !Object.hasOwn(sessions, id));
+  if (missing.length === 0) return sessions;
+  throw new CircumplexError('ERR_DATA', `${path} names no session of ${missing.join(', ')}`);
 }
 
 /** Gold by sequence. Of a dataset directory, of the sequences that have any. */
@@ -73,7 +167,8 @@ async function readGold(path: string): Promise<Sources> {
       ? [[id, { path: `${path}, ${id}`, names: targets, times: instants({ rate, length }), values }] as const]
       : [],
   );
-  return { path, kind: 'dataset', curves: new Map(curves) };
+  const sessions = Object.fromEntries(sequences.map(({ id, session }) => [id, session]));
+  return { path, kind: 'dataset', curves: new Map(curves), sessions };
 }
 
 async function readAll(path: string): Promise<Sources> {
@@ -85,7 +180,7 @@ async function readAll(path: string): Promise<Sources> {
   const files = found?.map((name) => join(path, name)) ?? [path];
   const curves = new Map<string, Source>();
   for (const file of files) curves.set(basename(file, extname(file)), { path: file, ...(await readCurves(file)) });
-  return { path, kind: found ? 'folder' : 'file', curves };
+  return { path, kind: found ? 'folder' : 'file', curves, sessions: {} };
 }
 
 interface Match {

@@ -1,4 +1,4 @@
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 
 /** A feature is a weighted sum of the smooth functions; `[feature][function]`. */
 export type Mixing = number[][];

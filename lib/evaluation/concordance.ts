@@ -1,5 +1,6 @@
 import { CircumplexError } from '../errors.ts';
 import { conventions, type Divisor, type Estimator } from './conventions.ts';
+import { type Moments, momentsOf } from './moments.ts';
 
 /** The agreement of a prediction with its gold standard; null is undefined. */
 export interface Concordance {
@@ -23,20 +24,6 @@ export interface ConcordanceOptions {
   readonly estimator?: Estimator;
   /** What the arrays are, for error messages: `sequence "dev_1", target "arousal"`. */
   readonly where?: string;
-}
-
-interface Moments {
-  readonly frames: number;
-  readonly meanGold: number;
-  readonly meanPrediction: number;
-  /** Sums over the frames, about the means. */
-  readonly squaresGold: number;
-  readonly squaresPrediction: number;
-  readonly products: number;
-  readonly squaredErrors: number;
-  /** max - min, exactly 0 for a constant: a variance of rounding errors is not. */
-  readonly rangeGold: number;
-  readonly rangePrediction: number;
 }
 
 /**
@@ -86,66 +73,22 @@ function checkFrames(gold: ArrayLike<number>, prediction: ArrayLike<number>, whe
   }
 }
 
-function momentsOf(gold: ArrayLike<number>, prediction: ArrayLike<number>): Moments {
-  let frames = 0;
-  let sumGold = 0;
-  let sumPrediction = 0;
-  let [minGold, maxGold, minPrediction, maxPrediction] = [Infinity, -Infinity, Infinity, -Infinity];
-  for (let t = 0; t < gold.length; t++) {
-    const g = gold[t] as number;
-    const p = prediction[t] as number;
-    if (Number.isNaN(g)) continue;
-    frames++;
-    sumGold += g;
-    sumPrediction += p;
-    if (g < minGold) minGold = g;
-    if (g > maxGold) maxGold = g;
-    if (p < minPrediction) minPrediction = p;
-    if (p > maxPrediction) maxPrediction = p;
-  }
-  const rangeGold = maxGold - minGold;
-  const rangePrediction = maxPrediction - minPrediction;
-  // A constant's mean is that constant: the quotient of the sum may miss it by a rounding.
-  const meanGold = rangeGold === 0 ? minGold : sumGold / frames;
-  const meanPrediction = rangePrediction === 0 ? minPrediction : sumPrediction / frames;
-  let [squaresGold, squaresPrediction, products, squaredErrors] = [0, 0, 0, 0];
-  for (let t = 0; t < gold.length; t++) {
-    const g = gold[t] as number;
-    const p = prediction[t] as number;
-    if (Number.isNaN(g)) continue;
-    squaresGold += (g - meanGold) * (g - meanGold);
-    squaresPrediction += (p - meanPrediction) * (p - meanPrediction);
-    products += (g - meanGold) * (p - meanPrediction);
-    squaredErrors += (p - g) * (p - g);
-  }
-  return {
-    frames,
-    meanGold,
-    meanPrediction,
-    squaresGold,
-    squaresPrediction,
-    products,
-    squaredErrors,
-    rangeGold,
-    rangePrediction,
-  };
-}
-
-function agreement(m: Moments, estimator: Estimator): Omit<Concordance, 'rmse' | 'frames'> {
+/** What follows from the moments alone. */
+export function agreement(m: Moments, estimator: Estimator): Omit<Concordance, 'rmse' | 'frames'> {
   const nothing = { ccc: null, pearson: null, location: null, scale: null, biasCorrection: null };
   if (m.frames < 2) return nothing;
-  if (m.rangeGold === 0 || m.rangePrediction === 0) return { ...nothing, ccc: constantScore(m, estimator) };
+  if (isConstant(m.gold) || isConstant(m.prediction)) return { ...nothing, ccc: constantScore(m, estimator) };
 
   const n = divisor(estimator.variance, m.frames);
-  const [varGold, varPrediction] = [m.squaresGold / n, m.squaresPrediction / n];
+  const [varGold, varPrediction] = [m.gold.squares / n, m.prediction.squares / n];
   const covariance = m.products / divisor(estimator.covariance, m.frames);
-  const difference = m.meanPrediction - m.meanGold;
+  const difference = m.prediction.mean - m.gold.mean;
   const spread = Math.sqrt(varGold) * Math.sqrt(varPrediction);
   const denominator = varGold + varPrediction + difference * difference;
   return {
     ccc: withinOne((2 * covariance) / denominator),
     // Pearson's r knows no divisor, whatever the convention does. Two roots: the product of the sums may leave the range.
-    pearson: withinOne(m.products / (Math.sqrt(m.squaresGold) * Math.sqrt(m.squaresPrediction))),
+    pearson: withinOne(m.products / (Math.sqrt(m.gold.squares) * Math.sqrt(m.prediction.squares))),
     location: finite(difference / Math.sqrt(spread)),
     scale: finite(Math.sqrt(varPrediction / varGold)),
     biasCorrection: finite((2 * spread) / denominator),
@@ -162,8 +105,13 @@ function withinOne(value: number): number | null {
   return finite(Math.max(-1, Math.min(1, value)));
 }
 
+/** max = min exactly: a variance of rounding errors is none. */
+function isConstant({ least, most }: Moments['gold']): boolean {
+  return least === most;
+}
+
 function constantScore(m: Moments, estimator: Estimator): number | null {
-  const equal = m.rangeGold === 0 && m.rangePrediction === 0 && m.meanGold === m.meanPrediction;
+  const equal = isConstant(m.gold) && isConstant(m.prediction) && m.gold.mean === m.prediction.mean;
   if (estimator.constant === 'undefined') return null;
   return equal && estimator.constant === 'zero' ? null : 0;
 }

@@ -1,4 +1,5 @@
 export { areaUnderRoc } from './auc.ts';
+export { type ChanceLevel, chanceLevels } from './chance.ts';
 export { type Concordance, type ConcordanceOptions, concordance } from './concordance.ts';
 export {
   type ConstantRule,
@@ -20,4 +21,14 @@ export {
   selectionScore,
   type TargetScore,
 } from './score.ts';
+export {
+  type Aggregate,
+  compareSystems,
+  type PairedComparison,
+  type ScoredSystem,
+  type SessionInterval,
+  type SessionIntervals,
+  type StatisticsOptions,
+  sessionIntervals,
+} from './statistics.ts';
 export { predictMean, trainMean } from './trainMean.ts';

@@ -1,6 +1,7 @@
 import { CircumplexError } from '../errors.ts';
 import { type Concordance, concordance } from './concordance.ts';
 import { type Convention, type ConventionName, conventionNamed } from './conventions.ts';
+import { type Moments, momentsOf } from './moments.ts';
 
 /** The gold standard and the prediction of one sequence, both [length, targets], row-major; a NaN gold is unlabelled. */
 export interface ScoredSequence {
@@ -32,6 +33,12 @@ export interface TargetScore {
   readonly location: number | null;
   readonly scale: number | null;
   readonly biasCorrection: number | null;
+  /** What the concatenated CCC would gain without the location shift, the rest as it is. */
+  readonly lossToLocation: number | null;
+  /** What it would gain with the gold standard's spread, the means as they are. */
+  readonly lossToScale: number | null;
+  /** What the best affine correction, fitted on these very frames, would reach: |r|. */
+  readonly affineCeiling: number | null;
   /** Labelled frames. */
   readonly frames: number;
   readonly perSequence: Readonly<Record<string, Concordance>>;
@@ -184,9 +191,38 @@ function scoreTarget(
     location: all.location,
     scale: all.scale,
     biasCorrection: all.biasCorrection,
+    ...losses(all),
     frames: all.frames,
     perSequence: Object.fromEntries(pairs.map(({ sequence }, at) => [sequence, each[at] as Concordance])),
   };
+}
+
+function losses({ ccc, pearson: r, location: u, scale: v }: Concordance) {
+  if (ccc === null || r === null || u === null || v === null) {
+    return { lossToLocation: null, lossToScale: null, affineCeiling: r === null ? null : Math.abs(r) };
+  }
+  const corrected = (scale: number, location: number) => (2 * r) / (scale + 1 / scale + location ** 2);
+  const now = corrected(v, u);
+  // Without the scale shift, the location's unit, sqrt(sd prediction x sd gold), is sd gold.
+  return {
+    lossToLocation: corrected(v, 0) - now,
+    lossToScale: corrected(1, u * Math.sqrt(v)) - now,
+    affineCeiling: Math.abs(r),
+  };
+}
+
+/** Of each target, of each sequence: [target][sequence]; with the checks of {@link score}. */
+export function sequenceMoments(
+  pairs: readonly ScoredSequence[],
+  targets: readonly string[],
+  convention: ConventionName,
+): Moments[][] {
+  score(pairs, targets, { convention });
+  const aligned = pairs.map((pair) => align(pair, targets.length, conventionNamed(convention)));
+  return targets.map((_, index) => {
+    const column = (values: Float64Array | Float32Array) => columnOf(values, index, targets.length);
+    return aligned.map(({ gold, prediction }) => momentsOf(column(gold), column(prediction)));
+  });
 }
 
 function columnOf(values: Float64Array | Float32Array, index: number, width: number): Float64Array {

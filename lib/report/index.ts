@@ -2,13 +2,16 @@ export * from './figures/index.ts';
 export { type Report, type ReportFigure, type ReportSection, reportHtml } from './html.ts';
 export { type Condition, type OurRuns, type PaperCondition, paperConditions, paperTables } from './paper.ts';
 export {
+  comparisonTable,
   conditionTable,
   describeConvention,
   type RunScores,
   type RunValues,
   runCount,
+  type SystemScores,
   scoreTable,
   sequenceTable,
+  systemTable,
 } from './scoreTables.ts';
 export {
   aggregates,

@@ -1,13 +1,15 @@
+import type { chanceLevels } from '../evaluation/chance.ts';
 import { type Convention, type ConventionName, conventions } from '../evaluation/conventions.ts';
 import { replicaStatistics } from '../evaluation/replicas.ts';
 import type { Scores } from '../evaluation/score.ts';
+import type { PairedComparison, SessionIntervals } from '../evaluation/statistics.ts';
 import { aggregates, cccColumn, checkTable, type Table } from './tables.ts';
 
 /** A row a target: both CCCs, Pearson's r, the two losses, RMSE. What `score` and `evaluate` print. */
 export function scoreTable(title: string, scores: Scores): Table {
   return checkTable({
     title,
-    note: `${conventionNote(scores)} Location shift, scale shift and RMSE are those of all frames concatenated.`,
+    note: `${conventionNote(scores)} Location shift, scale shift, what the concatenated CCC loses to each, what an affine correction fitted on these frames could reach, and RMSE are those of all frames concatenated.`,
     columns: [
       { name: 'target' },
       { name: `CCC, ${aggregates.cccMean}` },
@@ -16,6 +18,9 @@ export function scoreTable(title: string, scores: Scores): Table {
       { name: 'Pearson r, concatenated' },
       { name: 'location shift' },
       { name: 'scale shift' },
+      { name: 'lost to location' },
+      { name: 'lost to scale' },
+      { name: 'affine ceiling' },
       { name: 'RMSE' },
       { name: 'undefined sequences', digits: 0 },
       { name: 'frames', digits: 0 },
@@ -28,9 +33,115 @@ export function scoreTable(title: string, scores: Scores): Table {
       s.pearsonConcat,
       s.location,
       s.scale,
+      s.lossToLocation,
+      s.lossToScale,
+      s.affineCeiling,
       s.rmse,
       s.undefinedSequences,
       s.frames,
+    ]),
+  });
+}
+
+/** A system's scores, one a replica, with what sessions and chance make of them. */
+export interface SystemScores {
+  readonly predictions: string;
+  readonly replicas: readonly Scores[];
+  readonly intervals: SessionIntervals;
+  readonly chance: ReturnType<typeof chanceLevels>;
+}
+
+/** A row a system and target: both CCCs with their 95% intervals over sessions, and what chance reaches. */
+export function systemTable(title: string, systems: readonly SystemScores[]): Table {
+  const sessions = systems.flatMap(({ intervals }) =>
+    Object.values(intervals).map(({ cccConcat }) => cccConcat.sessions),
+  );
+  const n = Math.min(...sessions);
+  const replicas = Math.max(...systems.map((system) => system.replicas.length));
+  return checkTable({
+    title,
+    note: [
+      conventionNote(systems[0]?.replicas[0] ?? {}),
+      `${n} ${n === 1 ? 'session' : 'sessions'}; intervals of 95%: Student's t over sessions for the mean over sequences,`,
+      `a bootstrap over sessions${replicas > 1 ? ' and replicas' : ''} for the concatenated.`,
+      ...(n < 2 ? ['One session says nothing about others: no interval.'] : []),
+      ...(n >= 2 && n < OPTIMISTIC_BELOW
+        ? [
+            `The bootstrap is optimistic with fewer than ${OPTIMISTIC_BELOW} sessions: it covers ${coverage(n)} in place of .95.`,
+          ]
+        : []),
+      'Chance: the same predictions rotated in time, mean and 95th percentile of 100 draws; a constant, such as the train',
+      'mean, scores 0.',
+      ...(replicas > 1 ? ['Scores are averaged over replicas.'] : []),
+    ].join(' '),
+    columns: [
+      { name: 'predictions' },
+      { name: 'target' },
+      { name: 'replicas', digits: 0 },
+      ...(['cccMean', 'cccConcat'] as const).flatMap((kind) => [
+        { name: `CCC, ${aggregates[kind]}` },
+        { name: 'from' },
+        { name: 'to' },
+        { name: 'chance' },
+        { name: 'chance, 95%' },
+      ]),
+    ],
+    rows: systems.flatMap(({ predictions, replicas: runs, intervals, chance }) =>
+      Object.entries(intervals).map(([target, interval]) => [
+        predictions,
+        target,
+        runs.length,
+        ...(['cccMean', 'cccConcat'] as const).flatMap((kind) => {
+          const { estimate, low, high } = interval[kind];
+          const level = chance[target]?.[kind];
+          return [estimate, low, high, level?.mean ?? null, level?.p95 ?? null];
+        }),
+      ]),
+    ),
+  });
+}
+
+const OPTIMISTIC_BELOW = 30;
+
+/** Measured coverage of the nominal 95% of the bootstrap over so many sessions, or over the next fewer known. */
+function coverage(sessions: number): string {
+  if (sessions < 8) return sessions < 5 ? 'less than .83' : 'about .83';
+  return sessions < 28 ? 'about .88' : 'about .93';
+}
+
+/** A row a pair of systems, target and aggregate. */
+export function comparisonTable(title: string, tests: readonly PairedComparison[]): Table {
+  const [first] = tests;
+  const smallest = first ? first.smallestP.toPrecision(2) : '';
+  const how = first?.exact ? `all ${2 ** first.sessions} ways` : '20,000 ways drawn';
+  return checkTable({
+    title,
+    note:
+      `p: the systems swapped within sessions, ${how}, two-sided; with ${first?.sessions} sessions it cannot be below ` +
+      `${smallest}. Holm: corrected over all rows of the same aggregate. Detectable: the true difference of the mean over sequences that ` +
+      'such a test would find with probability .8. Initialisation only: Welch over replicas, which says nothing about ' +
+      'other people.',
+    columns: [
+      { name: 'a' },
+      { name: 'b' },
+      { name: 'target' },
+      { name: 'aggregate' },
+      { name: 'a - b' },
+      { name: 'p', digits: 4 },
+      { name: 'p, Holm', digits: 4 },
+      { name: 'detectable' },
+      { name: 'p, initialisation only', digits: 4 },
+    ],
+    rows: tests.map((test) => [
+      test.a,
+      test.b,
+      test.target,
+      aggregates[test.aggregate],
+      test.difference,
+      test.p,
+      test.pHolm,
+      test.detectable,
+      test.initialisationP,
     ]),
   });
 }

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCurves, readDataset, sequence, writeCurves, writeDataset, writeNpy } from '../../lib/data/index.ts';
 import { score } from '../../lib/evaluation/index.ts';
@@ -239,6 +239,44 @@ describe('circumplex score', () => {
     // By hand: means 7/3, 4/3, variances 14/9, 2/9, covariance 5/9, squared difference of the means 1.
     expect(scores.arousal.perSequence.other.ccc).toBeCloseTo((2 * (5 / 9)) / (14 / 9 + 2 / 9 + 1), 12);
     expect(Object.keys(scores)).toEqual(['arousal']);
+  });
+
+  it('compares systems within sessions, replicas of a system in folders of their own', async () => {
+    const write = (path: string, values: readonly number[]) => {
+      mkdirSync(dirname(at(path)), { recursive: true });
+      writeFileSync(at(path), `time,arousal\n${values.map((value, t) => `${t},${value}\n`).join('')}`);
+    };
+    for (let s = 0; s < 8; s++) {
+      const gold = Array.from({ length: 40 }, (_, t) => Math.sin(t / 3 + s));
+      const near = gold.map((value, t) => value + 0.1 * Math.cos(5 * t));
+      write(`truth/s${s}.csv`, gold);
+      write(`near/s${s}.csv`, near);
+      for (const replica of [1, 2, 10]) {
+        const far = gold.map((value, t) => value + (0.5 + s / 10) * Math.cos(5 * t + replica));
+        write(`far/r${replica}/s${s}.csv`, far);
+      }
+    }
+    const found = await json('score', at('truth'), at('near'), at('far'));
+    expect(found.systems.map(({ replicas }: { replicas: unknown[] }) => replicas.length)).toEqual([1, 3]);
+    const [mean, concat] = found.comparison;
+    for (const test of [mean, concat]) {
+      expect(test).toMatchObject({ a: at('near'), b: at('far'), sessions: 8, exact: true, p: 2 / 256, pHolm: 2 / 256 });
+      expect(test.difference).toBeGreaterThan(0);
+    }
+    const [near] = found.systems;
+    expect(near.intervals.arousal.cccMean.low).toBeLessThan(near.intervals.arousal.cccMean.estimate);
+    expect(near.chance.arousal.cccMean.mean).toBeLessThan(0.5);
+
+    const lines = ['sequence,session', ...Array.from({ length: 8 }, (_, s) => `s${s},${s % 3}`)];
+    writeFileSync(at('sessions.csv'), `${lines.join('\n')}\n`);
+    const grouped = await json('score', at('truth'), at('near'), at('far'), '--sessions', at('sessions.csv'));
+    expect(grouped.comparison[0]).toMatchObject({ sessions: 3, p: 0.25, smallestP: 0.25 });
+    writeFileSync(at('few.csv'), 'sequence,session\ns0,1\n');
+    const refused = await cli('score', at('truth'), at('near'), '--sessions', at('few.csv'));
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('names no session of s1, s2')]);
+    const text = await succeed('score', at('truth'), at('near'), at('far'));
+    expect(text.stdout).toMatch(/optimistic with fewer than 30 sessions: it covers about \.88/);
+    expect(text.stdout).toMatch(/with 8 sessions it cannot be below 0\.0078/);
   });
 
   it('crops a longer prediction where the convention does', async () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { checkDataset } from '../../lib/data/dataset.ts';
 import { addFunctionals, windowMoments } from '../../lib/data/functionals.ts';
-import { random } from '../../lib/data/random.ts';
 import { synthesize } from '../../lib/data/synthetic.ts';
+import { random } from '../../lib/random.ts';
 
 const NAN = Number.NaN;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Sequence } from '../../lib/data/dataset.ts';
 import { fitNormaliser, normalise } from '../../lib/data/normaliser.ts';
-import { random } from '../../lib/data/random.ts';
+import { random } from '../../lib/random.ts';
 
 const NAN = Number.NaN;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { random } from '../../lib/data/random.ts';
+import { random } from '../../lib/random.ts';
 
 describe('random', () => {
   it('gives the same numbers for the same key, and others for another', () => {

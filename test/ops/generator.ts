@@ -1,5 +1,5 @@
-import { type Random, random } from '../../lib/data/random.ts';
 import type { Tensor } from '../../lib/ops/eager/session.ts';
+import { type Random, random } from '../../lib/random.ts';
 
 export { type Random, random };
 

@@ -16,7 +16,7 @@ describe('scoreTable', () => {
     expect(table.rows).toHaveLength(1);
     expect(table.rows[0]?.slice(0, 3)).toEqual(['arousal', 2 / 3, scores.arousal?.cccConcat]);
     expect(toText(table)).toMatch(/undefined sequences/);
-    expect(table.rows[0]?.[8]).toBe(1);
+    expect(table.rows[0]?.[11]).toBe(1);
   });
 
   it('names the convention in its note', () => {

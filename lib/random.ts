@@ -1,5 +1,5 @@
 /**
- * Random numbers for synthetic data: integers of 32 bits, and floating point by +, -, * and / alone, so that a seed
+ * Random numbers for synthetic data and for statistics: integers of 32 bits, and floating point by +, -, * and / alone, so that a seed
  * gives the same bits on every platform. (The randomness of training is the engine's own.)
  */
 export interface Random {
