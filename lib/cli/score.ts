@@ -2,7 +2,14 @@ import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { Command } from 'commander';
-import { type Curves, instants, readCurves, readDataset, readTextTable } from '../data/index.ts';
+import {
+  CURVE_FILES,
+  type ForeignCurves,
+  instants,
+  readDataset,
+  readForeignCurves,
+  readTextTable,
+} from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import {
   type ConventionName,
@@ -29,9 +36,12 @@ interface ScoreFlags {
 }
 
 /** Curves, and the file they came from. */
-interface Source extends Curves {
+interface Source extends ForeignCurves {
   path: string;
 }
+
+/** With its targets' names. */
+type Named = Source & { names: string[] };
 
 interface Sources {
   path: string;
@@ -47,12 +57,12 @@ export function scoreCommand(io: Io = standardIo): Command {
   return new Command('score')
     .summary('score curves from anywhere')
     .description(
-      'Scores predicted curves against gold standards: .csv files whose first column is time in seconds, then the ' +
-        'targets. Of folders, files of the same name are compared; their times must agree within 1 ms. Several ' +
+      'Scores predicted curves against gold standards: .csv (time in seconds, then the targets; or as SEWA and MuSe ' +
+        'have it), .arff (RECOLA) or .npy (frames by targets). Of folders, files of the same name are compared; their times must agree within 1 ms. Several ' +
         'predictions are systems, compared on the same sessions; a folder of folders is a system with replicas.',
     )
-    .argument('<GOLD>', 'a .csv file, a folder of them, or a dataset directory')
-    .argument('<PREDICTIONS...>', 'a .csv file, a folder of them, or a folder of such folders: one a replica')
+    .argument('<GOLD>', 'a file, a folder of files, or a dataset directory')
+    .argument('<PREDICTIONS...>', 'a file, a folder of files, or a folder of such folders: one a replica')
     .addOption(option('--convention <name>', conventionHelp, conventionOption).default('circumplex'))
     .addOption(
       option('--targets <list>', 'what to score: arousal,valence (default: all columns of the gold standard)', names),
@@ -86,10 +96,10 @@ async function scoreCurves(io: Io, goldPath: string, paths: readonly string[], f
     for (const replica of await replicasOf(path)) {
       const found = match(golds, await readAll(replica));
       for (const line of found.warnings) warnings.add(line);
-      targets ??= found.matched[0]?.gold.names as string[];
       // One file is called after the prediction; of several systems, the sequence must be the same.
       const common = golds.kind === 'file' && paths.length > 1 ? [...golds.curves.keys()][0] : undefined;
-      const matched = found.matched.map((one) => ({ ...one, sequence: common ?? one.sequence }));
+      const matched = found.matched.map((one) => ({ ...named(one), sequence: common ?? one.sequence }));
+      targets ??= matched[0]?.gold.names as string[];
       replicas.push(pairsOf(matched, targets, convention));
     }
     systems.push({ name: path, replicas });
@@ -123,7 +133,27 @@ async function scoreCurves(io: Io, goldPath: string, paths: readonly string[], f
   printResult(io, json, document, tables.map(toText).join('\n'));
 }
 
-function pairsOf(matched: readonly Match[], targets: readonly string[], convention: ConventionName): ScoredSequence[] {
+/** A column alone is the same target on both sides; columns without names are those of the other side, in order. */
+function named({ sequence, gold, prediction }: Match): Match<Named> {
+  const same = gold.columns === prediction.columns;
+  const numbered = Array.from({ length: gold.columns }, (_, i) => `target ${i + 1}`);
+  const goldNames = gold.names ?? (same ? prediction.names : null) ?? numbered;
+  if (!prediction.names && !same) {
+    throw new CircumplexError(
+      'ERR_DATA',
+      `${prediction.path} has ${prediction.columns} columns without names, ${gold.path} has ${gold.columns}`,
+    );
+  }
+  const alone = same && gold.columns === 1;
+  const names = alone || !prediction.names ? goldNames : prediction.names;
+  return { sequence, gold: { ...gold, names: goldNames }, prediction: { ...prediction, names } };
+}
+
+function pairsOf(
+  matched: readonly Match<Named>[],
+  targets: readonly string[],
+  convention: ConventionName,
+): ScoredSequence[] {
   return matched.map(({ sequence, gold, prediction }) => {
     if (conventions[convention].lengths === 'equal') checkLengths(gold, prediction);
     checkTimes(gold, prediction);
@@ -131,11 +161,11 @@ function pairsOf(matched: readonly Match[], targets: readonly string[], conventi
   });
 }
 
-/** A folder without .csv files but with folders is a system with replicas. */
+/** A folder without files of curves but with folders is a system with replicas. */
 async function replicasOf(path: string): Promise<string[]> {
   const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  if (folders.length === 0 || entries.some(({ name }) => /\.csv$/i.test(name))) return [path];
+  if (folders.length === 0 || entries.some(({ name }) => CURVE_FILES.test(name))) return [path];
   return folders.sort(new Intl.Collator('en', { numeric: true }).compare).map((name) => join(path, name));
 }
 
@@ -162,9 +192,10 @@ async function readSessions(path: string, sequences: readonly string[]): Promise
 async function readGold(path: string): Promise<Sources> {
   if (!existsSync(join(path, 'dataset.json'))) return readAll(path);
   const { rate, targets, sequences } = await readDataset(path);
+  const columns = targets.length;
   const curves = sequences.flatMap(({ id, length, targets: values }) =>
     values
-      ? [[id, { path: `${path}, ${id}`, names: targets, times: instants({ rate, length }), values }] as const]
+      ? [[id, { path: `${path}, ${id}`, names: targets, times: instants({ rate, length }), values, columns }] as const]
       : [],
   );
   const sessions = Object.fromEntries(sequences.map(({ id, session }) => [id, session]));
@@ -175,18 +206,23 @@ async function readAll(path: string): Promise<Sources> {
   const info = await stat(path).catch((error: Error) => {
     throw new CircumplexError('ERR_FILE', `${path} cannot be read: ${error.message}`, { cause: error });
   });
-  const found = info.isDirectory() ? (await readdir(path)).filter((name) => /\.csv$/i.test(name)).sort() : null;
-  if (found?.length === 0) throw new CircumplexError('ERR_FILE', `${path} holds no .csv file`);
+  const found = info.isDirectory() ? (await readdir(path)).filter((name) => CURVE_FILES.test(name)).sort() : null;
+  if (found?.length === 0) throw new CircumplexError('ERR_FILE', `${path} holds no .csv, .arff or .npy file`);
   const files = found?.map((name) => join(path, name)) ?? [path];
   const curves = new Map<string, Source>();
-  for (const file of files) curves.set(basename(file, extname(file)), { path: file, ...(await readCurves(file)) });
+  for (const file of files) {
+    const name = basename(file, extname(file));
+    const twin = curves.get(name);
+    if (twin) throw new CircumplexError('ERR_DATA', `${twin.path} and ${file} are both called ${name}: keep one`);
+    curves.set(name, { path: file, ...(await readForeignCurves(file)) });
+  }
   return { path, kind: found ? 'folder' : 'file', curves, sessions: {} };
 }
 
-interface Match {
+interface Match<S extends Source = Source> {
   sequence: string;
-  gold: Source;
-  prediction: Source;
+  gold: S;
+  prediction: S;
 }
 
 /** Pairs by name; one file against one file needs none. A data set's gold may go unpredicted: few predict all of it. */
@@ -218,11 +254,11 @@ function match(gold: Sources, predicted: Sources): { matched: Match[]; warnings:
 }
 
 function checkLengths(gold: Source, prediction: Source): void {
-  if (gold.times.length === prediction.times.length) return;
+  const [expected, found] = [gold.values.length / gold.columns, prediction.values.length / prediction.columns];
+  if (expected === found) return;
   throw new CircumplexError(
     'ERR_DATA',
-    `${prediction.path} has ${prediction.times.length} frames, ${gold.path} has ${gold.times.length}: bring them to one ` +
-      'clock first',
+    `${prediction.path} has ${found} frames, ${gold.path} has ${expected}: bring them to one clock first`,
   );
 }
 
@@ -230,6 +266,7 @@ function checkLengths(gold: Source, prediction: Source): void {
 const TIME_TOLERANCE = 1e-3;
 
 function checkTimes(gold: Source, prediction: Source): void {
+  if (!gold.times || !prediction.times) return;
   const shared = Math.min(gold.times.length, prediction.times.length);
   for (let t = 0; t < shared; t++) {
     const [expected, found] = [gold.times[t] as number, prediction.times[t] as number];
@@ -242,7 +279,7 @@ function checkTimes(gold: Source, prediction: Source): void {
   }
 }
 
-function columnsOf({ path, names: there, values }: Source, targets: readonly string[]): Float64Array {
+function columnsOf({ path, names: there, values }: Named, targets: readonly string[]): Float64Array {
   const columns = targets.map((target) => {
     const column = there.indexOf(target);
     if (column >= 0) return column;

@@ -8,6 +8,7 @@ export {
   readTextTable,
   type TextTable,
 } from './csv.ts';
+export { CURVE_FILES, type ForeignCurves, parseCurves, readForeignCurves } from './curve_formats.ts';
 export { type Curves, readCurves, writeCurves } from './curves.ts';
 export {
   checkDataset,

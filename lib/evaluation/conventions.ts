@@ -50,7 +50,7 @@ export const conventions = {
     reports: 'cccConcat',
     lengths: 'crop-or-repeat',
   },
-  'avec-ges': {
+  'avec-recola': {
     ...covarianceForm,
     source: 'AVEC 2018 gold-standard sub-challenge (RECOLA), cccCalc with cccMode 1',
     reports: 'cccMean',

@@ -279,6 +279,21 @@ describe('circumplex score', () => {
     expect(text.stdout).toMatch(/with 8 sessions it cannot be below 0\.0078/);
   });
 
+  it('reads gold and predictions in different formats, a lone column under any name', async () => {
+    for (const path of ['arff', 'npy']) mkdirSync(at(path));
+    const head =
+      '@relation r\n@attribute name string\n@attribute frameTime numeric\n@attribute GoldStandard numeric\n@data\n';
+    writeFileSync(at('arff/x.arff'), `${head}x,0,1\nx,0.04,2\nx,0.08,4\n`);
+    await writeNpy(at('npy/x.npy'), Float32Array.of(1, 2, 4), [3]);
+    const { scores } = await json('score', at('arff'), at('npy'));
+    expect(scores).toMatchObject({ GoldStandard: { cccMean: 1, frames: 3 } });
+    writeFileSync(at('npy/x.csv'), 'time,a\n0,1\n');
+    expect((await cli('score', at('arff'), at('npy'))).stderr).toMatch(/x\.csv and .*x\.npy are both called x/);
+    await writeNpy(at('two.npy'), Float32Array.of(1, 2, 4, 1, 2, 4), [3, 2]);
+    const refused = await cli('score', at('arff/x.arff'), at('two.npy'));
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('2 columns without names')]);
+  });
+
   it('crops a longer prediction where the convention does', async () => {
     writeFileSync(at('longer.csv'), 'time,valence,arousal\n0,1,2\n1,2,1\n2,3,4\n3,9,9\n');
     const { scores } = await json('score', at('gold/a.csv'), at('longer.csv'), '--convention', 'avec');

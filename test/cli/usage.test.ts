@@ -181,7 +181,7 @@ const FAILED: [...Case, code: string][] = [
   ['score <curves> <others>', /no prediction of dev_1/, 'ERR_DATA'],
   ['score <data> <others>', /no prediction has the name of a gold standard: dev_9/, 'ERR_DATA'],
   ['score <nowhere> <curves>', /nowhere cannot be read/, 'ERR_FILE'],
-  ['score <curves> <empty>', /holds no .csv file/, 'ERR_FILE'],
+  ['score <curves> <empty>', /holds no .csv, .arff or .npy file/, 'ERR_FILE'],
   ['data inspect <curves>', /no dataset.json/, 'ERR_DATA'],
   ['data convert recola <data> --out <new>', /ratings_gold_standard/, 'ERR_DATA'],
   ['data convert studyforrest <data> --out <new>', /does not exist/, 'ERR_FILE'],

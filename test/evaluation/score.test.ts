@@ -133,7 +133,7 @@ describe('score under other conventions', () => {
     const gold = Float64Array.of(0, 1, 2, 100);
     const prediction = Float64Array.of(0, 1, 1, -100);
     const { cccMean, frames } =
-      score([{ sequence: 's', gold, prediction }], ['arousal'], { convention: 'avec-ges' }).arousal ?? {};
+      score([{ sequence: 's', gold, prediction }], ['arousal'], { convention: 'avec-recola' }).arousal ?? {};
     expect(cccMean).toBeCloseTo(2 / 3, 14);
     expect(frames).toBe(3);
   });
