@@ -1,18 +1,20 @@
 import { Command } from 'commander';
 import { type Partition, readDataset } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
-import type { ConventionName } from '../evaluation/index.ts';
+import { type ConventionName, chanceLevels, score, sessionIntervals } from '../evaluation/index.ts';
 import { checkFits, readCheckpoint } from '../models/checkpoint.ts';
 import { leaks } from '../models/leaks.ts';
 import { predict } from '../models/predict.ts';
-import { scoreTable, sequenceTable, toText } from '../report/index.ts';
+import { scoreTable, sequenceTable, systemTable, toText } from '../report/index.ts';
 import { type Io, printResult, standardIo, warn } from './io.ts';
-import { type DeviceFlags, deviceOf, deviceOptions, JSON_OPTION, option, PARTITION } from './options.ts';
-import { conventionHelp, conventionOption, scorePredictions, sequencesOf } from './scoring.ts';
+import { type DeviceFlags, deviceOf, deviceOptions, JSON_OPTION, option, PARTITION, whole } from './options.ts';
+import { conventionHelp, conventionOption, scoredPairs, sequencesOf } from './scoring.ts';
 
 interface EvaluateFlags extends DeviceFlags {
   partition: Partition;
   convention: ConventionName;
+  strict?: boolean;
+  seed: number;
   json?: boolean;
 }
 
@@ -22,12 +24,15 @@ export function evaluateCommand(io: Io = standardIo): Command {
     .summary('predict and score')
     .description(
       'Predicts the sequences of a partition and scores them against their gold standard: CCC, mean over sequences and ' +
-        'concatenated, and each sequence. Warns when the model was fitted on a sequence that is scored.',
+        'concatenated, with intervals over sessions, and each sequence. Warns when a part of the model was fitted on a ' +
+        'sequence that is scored; with --strict refuses.',
     )
     .argument('<CHECKPOINT>', '.safetensors file')
     .argument('<DATASET>', 'dataset directory')
     .addOption(option('--partition <name>', 'train, selection, dev or test', PARTITION).default('dev'))
     .addOption(option('--convention <name>', conventionHelp, conventionOption).default('circumplex'))
+    .addOption(option('--strict', 'refuse to score sequences that a part of the model was fitted on'))
+    .addOption(option('--seed <n>', 'of resampling', whole(0)).default(0))
     .addOption(JSON_OPTION())
     .action((checkpoint: string, dataset: string, flags: EvaluateFlags) => evaluate(io, checkpoint, dataset, flags));
   for (const one of deviceOptions()) command.addOption(one);
@@ -48,17 +53,25 @@ async function evaluate(io: Io, path: string, directory: string, flags: Evaluate
     checkpoint,
     scored.map((s) => s.id),
   );
+  if (flags.strict && warnings.length > 0) {
+    throw new CircumplexError('ERR_DATA', `--strict: ${warnings.join('; ')}. Score sequences that it has not seen`);
+  }
   if (scored.length < sequences.length) {
     warnings.push(`${sequences.length - scored.length} sequences without gold standard are left out`);
   }
-  const scores = scorePredictions(data, await predict(checkpoint, data, scored, deviceOf(flags)), convention);
+  const pairs = scoredPairs(data, await predict(checkpoint, data, scored, deviceOf(flags)));
+  const scores = score(pairs, checkpoint.targets, { convention });
+  const sessions = Object.fromEntries(scored.map(({ id, session }) => [id, session]));
+  const options = { convention, sessions, seed: flags.seed };
+  const intervals = sessionIntervals({ name: path, replicas: [pairs] }, checkpoint.targets, options);
+  const chance = chanceLevels(pairs, checkpoint.targets, options);
   for (const line of warnings) warn(io, line);
   const title = `${path} on ${data.name}, partition ${partition}`;
-  const document = { checkpoint: path, dataset: data.name, partition, convention, scores, warnings };
-  printResult(
-    io,
-    json,
-    document,
-    [scoreTable(title, scores), sequenceTable('Sequences', scores)].map(toText).join('\n'),
-  );
+  const document = { checkpoint: path, dataset: data.name, partition, convention, scores, intervals, chance, warnings };
+  const tables = [
+    scoreTable(title, scores),
+    sequenceTable('Sequences', scores),
+    systemTable('Scores over sessions', [{ predictions: path, replicas: [scores], intervals, chance }]),
+  ];
+  printResult(io, json, document, tables.map(toText).join('\n'));
 }

@@ -23,23 +23,25 @@ export function sequencesOf(dataset: Dataset, partition: Partition | null): Sequ
 }
 
 /**
- * Scores predictions of a data set's sequences, by target's name. Sequences without a gold standard must have been left
- * out.
+ * Predictions of a data set's sequences beside their gold standard. Sequences without one must have been left out.
  *
  * @throws ERR_CHECKPOINT when the data lack a target that is predicted
  */
+export function scoredPairs(dataset: Dataset, predictions: readonly Prediction[]): ScoredSequence[] {
+  const columns = (predictions[0]?.targets ?? []).map((target) => targetColumn(dataset, target));
+  return predictions.map(({ sequence, values }) => {
+    const { targets: gold } = dataset.sequences.find(({ id }) => id === sequence) as Sequence;
+    return { sequence, gold: pickColumns(gold as Float64Array, dataset.targets.length, columns), prediction: values };
+  });
+}
+
+/** Scores {@link scoredPairs}, by target's name. */
 export function scorePredictions(
   dataset: Dataset,
   predictions: readonly Prediction[],
   convention: ConventionName = 'circumplex',
 ): Scores {
-  const targets = predictions[0]?.targets ?? [];
-  const columns = targets.map((target) => targetColumn(dataset, target));
-  const pairs = predictions.map(({ sequence, values }): ScoredSequence => {
-    const { targets: gold } = dataset.sequences.find(({ id }) => id === sequence) as Sequence;
-    return { sequence, gold: pickColumns(gold as Float64Array, dataset.targets.length, columns), prediction: values };
-  });
-  return score(pairs, targets, { convention });
+  return score(scoredPairs(dataset, predictions), predictions[0]?.targets ?? [], { convention });
 }
 
 /** The columns of `[length, width]` values, in this order. */

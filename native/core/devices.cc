@@ -29,7 +29,8 @@ std::shared_ptr<Device> open_device(const std::string& name, int threads, const 
   const std::string precision = comma == std::string::npos ? "" : name.substr(comma + 1);
   const int index = gpu_index(name.substr(0, comma));
   if (index < 0 || (comma != std::string::npos && precision != "tf32" && precision != "bf16")) {
-    throw Error("ERR_CONFIG", "unknown device '" + name + "': one of cpu, cuda, cuda:N, or cpu,bf16, cuda,tf32 and cuda,bf16");
+    throw Error("ERR_CONFIG",
+                "unknown device '" + name + "': one of cpu, cuda, cuda:N, or cpu,bf16, cuda,tf32 and cuda,bf16");
   }
 #if defined(CIRCUMPLEX_CUDA)
   return std::make_shared<cuda::Device>(index, precision);

@@ -199,6 +199,12 @@ describe('circumplex evaluate', () => {
     expect(stderr).toMatch(/^warning: the model's streams.audio was fitted on sequences .*\(train_/m);
     expect(stderr).toMatch(/^warning: the model's normaliser was fitted on/m);
     expect(stderr).toMatch(/^warning: the model's epoch was chosen on sequences .*optimistic$/m);
+    const refused = await cli('evaluate', at('run/best.safetensors'), at('data'), '--partition', 'train', '--strict');
+    expect([refused.code, refused.stdout]).toEqual([1, '']);
+    expect(refused.stderr).toMatch(/--strict: the model's streams.audio was fitted on .*normaliser was fitted on/);
+    const clean = await json('evaluate', at('run/best.safetensors'), at('data'), '--strict');
+    expect(clean.intervals.arousal.cccMean.estimate).toBeCloseTo(clean.scores.arousal.cccMean, 12);
+    expect(clean.chance.valence.cccConcat).toEqual({ mean: expect.any(Number), p95: expect.any(Number) });
   });
 
   it('leaves out test sequences without a gold standard, and fails when none is left', async () => {
