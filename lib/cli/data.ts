@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
 import { Command } from 'commander';
 import {
   convertRecola,
@@ -6,18 +7,29 @@ import {
   type Dataset,
   type Inspection,
   inspect,
+  makeDirectory,
   PARTITIONS,
   readDataset,
+  readForeignCurves,
   readText,
   type StudyforrestModality,
   type SyntheticKind,
   type SyntheticOptions,
   synthesize,
   type View,
+  writeCurves,
   writeDataset,
 } from '../data/index.ts';
 import { MODALITIES } from '../data/studyforrestFeatures.ts';
 import { CircumplexError } from '../errors.ts';
+import {
+  GOLD_METHODS,
+  type GoldMethod,
+  type GoldStandard,
+  goldStandard,
+  type RaterAgreement,
+  raterAgreement,
+} from '../evaluation/index.ts';
 import { writeCheckpoint } from '../models/checkpoint.ts';
 import { importWeights } from '../models/import_weights.ts';
 import { readSafetensors } from '../models/safetensors.ts';
@@ -28,11 +40,12 @@ import { byName, JSON_OPTION, oneOf, option, real, renamed, whole } from './opti
 /** `circumplex data` */
 export function dataCommand(io: Io = standardIo): Command {
   return new Command('data')
-    .summary('inspect, convert, synthesize data; import weights')
+    .summary('inspect, convert, synthesize data; gold standards; import weights')
     .description('Data sets and weights.')
     .addCommand(inspectCommand(io))
     .addCommand(convertCommand(io))
     .addCommand(synthesizeCommand(io))
+    .addCommand(goldCommand(io))
     .addCommand(importCommand(io));
 }
 
@@ -86,6 +99,104 @@ function convertCommand(io: Io): Command {
       const convert = CONVERTERS[layout] as (typeof CONVERTERS)[string];
       await writeDirectory(io, await convert(source, modalities), out, json);
     });
+}
+
+interface GoldFlags {
+  out: string;
+  method: GoldMethod;
+  target: string;
+  json?: boolean;
+}
+
+function goldCommand(io: Io): Command {
+  return new Command('gold')
+    .summary('make gold standards of individual raters')
+    .description(
+      'Makes one curve of several raters, and says how they agree. A file a sequence: time, then a column a rater, as in ' +
+        'RECOLA (ratings_individual/arousal/*.csv).',
+    )
+    .argument('<RATINGS...>', 'files, .csv or .arff')
+    .addOption(option('--out <dir>', 'folder for the gold standards, <file>.csv each').makeOptionMandatory())
+    .addOption(
+      option(
+        '--method <name>',
+        `${GOLD_METHODS.join(', ')}: weights by agreement, mean pairwise CCC (MuSe-Toolbox) or correlation with the others`,
+        oneOf(...GOLD_METHODS),
+      ).default('ewe-ccc'),
+    )
+    .addOption(option('--target <name>', 'the name of the column').default('arousal'))
+    .addOption(JSON_OPTION())
+    .action((paths: string[], flags: GoldFlags) => makeGold(io, paths, flags));
+}
+
+interface MadeGold extends GoldStandard {
+  sequence: string;
+  file: string;
+  times: Float64Array;
+  raters: RaterAgreement[];
+}
+
+async function makeGold(io: Io, paths: readonly string[], { out, method, target, json }: GoldFlags): Promise<void> {
+  const made: MadeGold[] = [];
+  for (const path of paths) {
+    const { names, times, values } = await readForeignCurves(path);
+    if (!names || !times) throw new CircumplexError('ERR_DATA', `${path} names no raters, or has no time: use a .csv`);
+    const ratings = { raters: names, values };
+    const sequence = basename(path, extname(path));
+    const file = join(out, `${sequence}.csv`);
+    if (existsSync(file) || made.some((one) => one.file === file)) {
+      throw new CircumplexError('ERR_FILE', `${file} is there already: choose another --out`);
+    }
+    made.push({
+      sequence,
+      file,
+      times,
+      ...about(path, () => goldStandard(ratings, method)),
+      raters: raterAgreement(ratings),
+    });
+  }
+  await makeDirectory(out);
+  for (const { file, times, values } of made) await writeCurves(file, [target], values, times);
+  const table = checkTable({
+    title: `Raters' agreement, ${target}`,
+    note: `Agreement is CCC over the frames where both speak: the mean over the other raters, then with their mean, as is Pearson's r. Weights: ${method}.`,
+    columns: [
+      { name: 'sequence' },
+      { name: 'rater' },
+      { name: 'frames', digits: 0 },
+      { name: 'agreement with each other, pairwise' },
+      { name: 'agreement with the others' },
+      { name: 'Pearson r' },
+      { name: 'mean' },
+      { name: 'sd' },
+      { name: 'weight' },
+    ],
+    rows: made.flatMap(({ sequence, raters, weights }) =>
+      raters.map((r, i) => [
+        sequence,
+        r.rater,
+        r.frames,
+        r.pairwiseCcc,
+        r.cccWithOthers,
+        r.pearsonWithOthers,
+        r.mean,
+        r.sd,
+        weights[i] as number,
+      ]),
+    ),
+  });
+  const document = { target, method, sequences: made.map(({ times: _, values: __, ...one }) => one) };
+  printResult(io, json, document, toText(table));
+}
+
+/** Errors with the file's name before them. */
+function about<T>(path: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (!(error instanceof CircumplexError)) throw error;
+    throw new CircumplexError(error.code, `${path}: ${error.message}`, { cause: error });
+  }
 }
 
 interface SynthesizeFlags extends Omit<SyntheticOptions, 'sequences' | 'sizes' | 'noise' | 'kind'> {

@@ -17,14 +17,14 @@ export interface Curves {
  * way there and back), NaN where there is no value. Whole or not at all.
  *
  * @param values `[length, names.length]`, row-major
- * @param rate frames per second; frame i is at i / rate seconds
+ * @param clock frames per second, frame i being at i / clock seconds; or the seconds of each frame
  * @throws ERR_SHAPE when values are no rows of the names, ERR_FILE when the file cannot be written
  */
 export async function writeCurves(
   path: string,
   names: readonly string[],
   values: Float32Array | Float64Array,
-  rate: number,
+  clock: number | Float64Array,
 ): Promise<void> {
   const length = values.length / names.length;
   if (!Number.isInteger(length)) {
@@ -33,7 +33,8 @@ export async function writeCurves(
   const lines = [['time', ...names].join(',')];
   for (let frame = 0; frame < length; frame++) {
     const row = values.subarray(frame * names.length, (frame + 1) * names.length);
-    lines.push([frame / rate, ...row].map(nineDigits).join(','));
+    const time = typeof clock === 'number' ? frame / clock : (clock[frame] as number);
+    lines.push([time, ...row].map(nineDigits).join(','));
   }
   await writeFileWhole(path, `${lines.join('\n')}\n`);
 }

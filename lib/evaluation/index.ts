@@ -10,6 +10,15 @@ export {
   type Divisor,
   type Estimator,
 } from './conventions.ts';
+export {
+  GOLD_METHODS,
+  type GoldMethod,
+  type GoldStandard,
+  goldStandard,
+  type RaterAgreement,
+  type Ratings,
+  raterAgreement,
+} from './gold_standard.ts';
 export { type ReplicaStatistics, replicaStatistics } from './replicas.ts';
 export { fitRidge, type Matrix, predictRidge, type Ridge } from './ridge.ts';
 export {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inspect, readDataset, synthesize } from '../../lib/data/index.ts';
 import { readCheckpoint } from '../../lib/models/checkpoint.ts';
 import { readSafetensors, writeSafetensors } from '../../lib/models/safetensors.ts';
-import { json, QUICK, smallData, succeed, temporaryFolder } from './cli.ts';
+import { cli, json, QUICK, smallData, succeed, temporaryFolder } from './cli.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 const at = (name: string) => join(folder.path, name);
@@ -24,6 +24,34 @@ describe('circumplex data inspect', () => {
   it('prints partitions, modalities and targets as tables', async () => {
     const { stdout } = await succeed('data', 'inspect', at('data'));
     for (const row of [/^train +4 +400 +32.0$/m, /^video +6 +0.000/m, /^valence +0.000/m]) expect(stdout).toMatch(row);
+  });
+});
+
+describe('circumplex data gold', () => {
+  it("makes a curve of RECOLA's ratings, whose header has trailing blanks, and tells the agreement", async () => {
+    const rows = Array.from({ length: 50 }, (_, t) => {
+      const truth = Math.sin(t / 5);
+      return `${(t * 0.04).toFixed(2)};${truth};${truth + 0.1 * Math.cos(3 * t)};${0.3 * truth + Math.cos(t * t)}`;
+    });
+    writeFileSync(at('P16.csv'), `time;FM1 ;FM2 ;FF1\n${rows.join('\n')}\n`);
+    const { sequences } = await json('data', 'gold', at('P16.csv'), '--target', 'valence', '--out', at('gold'));
+    expect(sequences[0].raters.map(({ rater }: { rater: string }) => rater)).toEqual(['FM1', 'FM2', 'FF1']);
+    const [first, second, third] = sequences[0].weights;
+    expect(Math.min(first, second)).toBeGreaterThan(third);
+    const lines = readFileSync(at('gold/P16.csv'), 'utf8').trimEnd().split('\n');
+    expect([lines.length, lines[0]]).toEqual([51, 'time,valence']);
+    expect(lines[3]).toMatch(/^0\.08,/);
+    const again = await cli('data', 'gold', at('P16.csv'), '--out', at('gold'));
+    expect([again.code, again.stderr]).toEqual([1, expect.stringMatching(/P16\.csv is there already/)]);
+    const text = await succeed('data', 'gold', at('P16.csv'), '--method', 'mean', '--out', at('mean'));
+    expect(text.stdout).toMatch(/^P16 +FM2 +50 /m);
+    writeFileSync(at('lone.csv'), 'time,a\n0,1\n1,2\n');
+    const lone = await cli('data', 'gold', at('lone.csv'), '--out', at('lone'));
+    expect([lone.code, lone.stderr]).toEqual([
+      1,
+      expect.stringMatching(/lone\.csv: ewe-ccc needs at least two raters/),
+    ]);
+    expect(existsSync(at('lone'))).toBe(false);
   });
 });
 
