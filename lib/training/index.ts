@@ -8,6 +8,7 @@ export {
   folds,
   type JoinedScores,
 } from './cross_validation.ts';
+export { type DelayGrid, type DelaySearch, type DelaySearchOptions, searchDelay } from './delay_search.ts';
 export { medianReplica } from './median.ts';
 export {
   DEFAULTS,

@@ -55,6 +55,20 @@ describe('circumplex data gold', () => {
   });
 });
 
+describe('circumplex data delay', () => {
+  it('prints the curve and the option for train', async () => {
+    const options = ['--kind', 'lagged', '--seconds', '20', '--train', '6', '--out', at('lagged')];
+    await succeed('data', 'synthesize', ...options);
+    const { stdout } = await succeed('data', 'delay', at('lagged'), '--grid', '0:0.32:0.04');
+    expect(stdout).toMatch(/^ *0\.32 +/m);
+    expect(stdout).toMatch(/^--delay arousal=0\.\d+,valence=0\.\d+$/m);
+    const found = await json('data', 'delay', at('lagged'), '--grid', '0:0.32:0.04', '--data-seed', '1');
+    expect(Math.abs(found.targets.arousal.seconds - 0.12)).toBeLessThan(0.041);
+    const wrong = await cli('data', 'delay', at('lagged'), '--grid', '0:8');
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('FROM:TO:STEP')]);
+  });
+});
+
 describe('circumplex data synthesize', () => {
   it('writes the data set that the library makes of the same options', async () => {
     const options = [

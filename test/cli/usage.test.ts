@@ -229,7 +229,15 @@ describe('a failure exits with 1, says what to do and writes nothing', () => {
 
 describe('help', () => {
   const commands = ['', 'demo', 'train', 'predict', 'evaluate', 'score', 'reproduce', 'reproduce lucas2020', 'doctor'];
-  const ofData = ['data', 'data inspect', 'data convert', 'data synthesize', 'data gold', 'data import-weights'];
+  const ofData = [
+    'data',
+    'data inspect',
+    'data convert',
+    'data synthesize',
+    'data gold',
+    'data delay',
+    'data import-weights',
+  ];
 
   it.each([...commands, ...ofData])('circumplex %s --help exits with 0', async (command) => {
     const { code, stdout, stderr } = await cli(...argvOf(command), '--help');

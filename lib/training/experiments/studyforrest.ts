@@ -11,6 +11,7 @@ import {
   trainMean,
 } from '../../evaluation/index.ts';
 import { presetSettings, presets } from '../../models/presets.ts';
+import { sideBySide, stack } from '../matrices.ts';
 import { shuffle } from '../selection.ts';
 
 /** The configuration recommended for gold that changes slowly, on audio and video. */
@@ -136,28 +137,4 @@ function everyNth(curve: Float64Array, targets: number, every: number): Float64A
 function meanCcc(scores: Scores): number {
   const values = Object.values(scores).map(({ cccConcat }) => cccConcat ?? 0);
   return values.reduce((a, b) => a + b, 0) / values.length;
-}
-
-/** Features of several modalities side by side: [rows, columns]. */
-function sideBySide(parts: readonly Float32Array[], rows: number, columns: number): Matrix {
-  const data = new Float64Array(rows * columns);
-  let at = 0;
-  for (const part of parts) {
-    const width = part.length / rows;
-    for (let row = 0; row < rows; row++) data.set(part.subarray(row * width, (row + 1) * width), row * columns + at);
-    at += width;
-  }
-  return { data, rows, columns };
-}
-
-function stack(parts: readonly Matrix[]): Matrix {
-  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-  const columns = (parts[0] as Matrix).columns;
-  const data = new Float64Array(rows * columns);
-  let at = 0;
-  for (const part of parts) {
-    data.set(part.data, at);
-    at += part.data.length;
-  }
-  return { data, rows, columns };
 }
