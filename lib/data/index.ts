@@ -22,12 +22,20 @@ export {
   writeDataset,
 } from './dataset.ts';
 export { advanceTargets, type Delay, delayDataset, delayFrames, delayPredictions } from './delay.ts';
+export {
+  FEATURE_FILES,
+  type FeatureReadOptions,
+  type FeatureTable,
+  parseFeatures,
+  readFeatures,
+} from './feature_formats.ts';
 export { fileError, makeDirectory, readError, readText, siblingName, writeFileWhole } from './files.ts';
 export { addFunctionals, type Functionals, windowMoments } from './functionals.ts';
 export { type Contents, type Inspection, inspect } from './inspect.ts';
 export { PARTITIONS } from './manifest.ts';
 export { fitNormaliser, type Normaliser, normalise, type Scale } from './normaliser.ts';
-export { type NpyArray, readNpy, writeNpy } from './npy.ts';
+export { decodeNpy, type NpyArray, readNpy, writeNpy } from './npy.ts';
+export { decodeNpz, readNpz } from './npz.ts';
 export { convertRecola } from './recola.ts';
 export {
   convertStudyforrest,
