@@ -1,8 +1,13 @@
 export {
   addFunctionals,
+  type ConvertOptions,
   type Curves,
   checkDataset,
+  convertFolders,
+  convertMuse,
   convertRecola,
+  convertSend,
+  convertSewa,
   convertStudyforrest,
   type Dataset,
   type Delay,

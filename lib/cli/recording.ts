@@ -1,5 +1,5 @@
 import { extname } from 'node:path';
-import { readFeatures } from '../data/arrays.ts';
+import { readFeatureArray } from '../data/arrays.ts';
 import { type Dataset, readNpy, readNumberTable } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import type { Checkpoint } from '../models/checkpoint.ts';
@@ -22,7 +22,7 @@ export async function readRecording(sources: readonly string[], checkpoint: Chec
   const features: Record<string, Float32Array> = {};
   for (const modality of inputs) {
     const file = { path: paths[modality] as string, label: modality, rate };
-    features[modality] = await readFeatures(file, length, (extents[modality] as Extent).columns);
+    features[modality] = await readFeatureArray(file, length, (extents[modality] as Extent).columns);
   }
   const modalities = Object.fromEntries(
     inputs.map((modality) => [modality, { size: extents[modality]?.columns as number }]),

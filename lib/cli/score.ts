@@ -4,11 +4,12 @@ import { basename, extname, join } from 'node:path';
 import { Command } from 'commander';
 import {
   CURVE_FILES,
+  checkSessions,
   type ForeignCurves,
   instants,
   readDataset,
   readForeignCurves,
-  readTextTable,
+  readSessions,
 } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import {
@@ -106,7 +107,8 @@ async function scoreCurves(io: Io, goldPath: string, paths: readonly string[], f
   }
   const columns = targets as string[];
   const sequences = systems.flatMap(({ replicas }) => replicas.flat()).map(({ sequence }) => sequence);
-  const sessions = flags.sessions === undefined ? golds.sessions : await readSessions(flags.sessions, sequences);
+  const sessions = flags.sessions === undefined ? golds.sessions : await readSessions(flags.sessions);
+  if (flags.sessions !== undefined) checkSessions(sessions, sequences, flags.sessions);
   const options = { convention, sessions, seed };
   const scored = systems.map((system) => ({
     predictions: system.name,
@@ -167,25 +169,6 @@ async function replicasOf(path: string): Promise<string[]> {
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   if (folders.length === 0 || entries.some(({ name }) => CURVE_FILES.test(name))) return [path];
   return folders.sort(new Intl.Collator('en', { numeric: true }).compare).map((name) => join(path, name));
-}
-
-async function readSessions(path: string, sequences: readonly string[]): Promise<Record<string, string>> {
-  const { header, rows, lines } = await readTextTable(path);
-  const [sequence, session] = ['sequence', 'session'].map((name) => header.indexOf(name)) as [number, number];
-  if (sequence < 0 || session < 0) {
-    throw new CircumplexError('ERR_DATA', `${path}, line 1: the header must name the columns sequence and session`);
-  }
-  const sessions: Record<string, string> = {};
-  for (const [i, row] of rows.entries()) {
-    const id = row[sequence] as string;
-    if (Object.hasOwn(sessions, id)) {
-      throw new CircumplexError('ERR_DATA', `${path}, line ${lines[i]}: sequence ${id} is there twice`);
-    }
-    sessions[id] = row[session] as string;
-  }
-  const missing = [...new Set(sequences)].filter((id) => !Object.hasOwn(sessions, id));
-  if (missing.length === 0) return sessions;
-  throw new CircumplexError('ERR_DATA', `${path} names no session of ${missing.join(', ')}`);
 }
 
 /** Gold by sequence. Of a dataset directory, of the sequences that have any. */

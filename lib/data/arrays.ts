@@ -27,7 +27,7 @@ export interface ArrayFile {
  * @returns `[length, size]`, row-major float32, missing frames all NaN
  * @throws ERR_DATA naming sequence, file and row when the array does not fit, ERR_FILE when it cannot be read
  */
-export async function readFeatures(file: ArrayFile, length: number, size: number): Promise<Float32Array> {
+export async function readFeatureArray(file: ArrayFile, length: number, size: number): Promise<Float32Array> {
   const source = await readSource(file, null);
   const where = `${file.label}: ${file.path}`;
   if (source.columns !== size) {
@@ -49,7 +49,7 @@ export async function readFeatures(file: ArrayFile, length: number, size: number
  * @returns `[length, names.length]`, row-major, unlabelled frames NaN
  * @throws ERR_DATA naming sequence, file and row when the array does not fit, ERR_FILE when it cannot be read
  */
-export async function readTargets(file: ArrayFile, length: number, names: string[]): Promise<Float64Array> {
+export async function readTargetArray(file: ArrayFile, length: number, names: string[]): Promise<Float64Array> {
   const source = await readSource(file, names);
   const where = `${file.label}: ${file.path}`;
   if (source.columns !== names.length) {

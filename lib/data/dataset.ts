@@ -2,7 +2,7 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CircumplexError } from '../errors.ts';
 import { inScratch } from '../scratch.ts';
-import { checkCount, checkFeatures, checkTargets, readFeatures, readTargets } from './arrays.ts';
+import { checkCount, checkFeatures, checkTargets, readFeatureArray, readTargetArray } from './arrays.ts';
 import { errnoCode, fileError, siblingName, writeFileWhole } from './files.ts';
 import {
   checkHead,
@@ -159,10 +159,10 @@ async function readSequence(
   const kept = <A extends Float32Array | Float64Array>(values: A) => (scratch ? inScratch(values, scratch) : values);
   const features: Record<string, Float32Array> = {};
   for (const [modality, { size }] of Object.entries(manifest.modalities)) {
-    features[modality] = kept(await readFeatures(file(modality), length, size));
+    features[modality] = kept(await readFeatureArray(file(modality), length, size));
   }
   const hasTargets = Object.hasOwn(files, 'targets');
-  const targets = hasTargets ? kept(await readTargets(file('targets'), length, manifest.targets)) : null;
+  const targets = hasTargets ? kept(await readTargetArray(file('targets'), length, manifest.targets)) : null;
   return { id, partition, session, length, features, targets };
 }
 

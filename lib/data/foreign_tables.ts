@@ -140,7 +140,10 @@ function pick({ attributes, values }: Arff, row: number, columns: number[]): Flo
 }
 
 function parseForeignCell(cell: string, path: string, line: number, column: string): number {
-  return MISSING.test(cell) ? Number.NaN : parseCell(cell, path, line, column);
+  // Nothing that is missing ends in a digit, as most cells of a large file do.
+  const last = cell.charCodeAt(cell.length - 1);
+  const number = last >= 0x30 && last <= 0x39;
+  return !number && MISSING.test(cell) ? Number.NaN : parseCell(cell, path, line, column);
 }
 
 function parseTime(cell: string, path: string, line: number, column: string): number {

@@ -30,13 +30,19 @@ export {
   readFeatures,
 } from './feature_formats.ts';
 export { fileError, makeDirectory, readError, readText, siblingName, writeFileWhole } from './files.ts';
+export { convertFolders } from './folders.ts';
 export { addFunctionals, type Functionals, windowMoments } from './functionals.ts';
 export { type Contents, type Inspection, inspect } from './inspect.ts';
 export { PARTITIONS } from './manifest.ts';
+export { convertMuse } from './muse.ts';
 export { fitNormaliser, type Normaliser, normalise, type Scale } from './normaliser.ts';
 export { decodeNpy, type NpyArray, readNpy, writeNpy } from './npy.ts';
 export { decodeNpz, readNpz } from './npz.ts';
 export { convertRecola } from './recola.ts';
+export type { ConvertOptions } from './recordings.ts';
+export { convertSend } from './send.ts';
+export { checkSessions, readSessions } from './sessions.ts';
+export { convertSewa } from './sewa.ts';
 export {
   convertStudyforrest,
   readStudyforrestObservers,

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inspect, readDataset, synthesize } from '../../lib/data/index.ts';
@@ -103,6 +103,39 @@ describe('circumplex data synthesize', () => {
 });
 
 describe('circumplex data convert', () => {
+  it('makes a dataset directory of folders of anybody, and says what it cannot know of SEWA', async () => {
+    for (const name of ['targets', 'audio']) mkdirSync(at(`folders/${name}`), { recursive: true });
+    writeFileSync(at('folders/targets/a.csv'), 'valence\n0.5\n0.25\n');
+    writeFileSync(at('folders/audio/a.csv'), 'time,x,y\n0,1,2\n0.04,0,0\n');
+    const options = ['--rate', '25', '--zeros-missing', '--modalities', 'sound=audio'];
+    const document = await json('data', 'convert', 'folders', at('folders'), '--out', at('converted'), ...options);
+    expect(document).toMatchObject({ name: 'folders', rate: 25, sequences: 1, frames: 2 });
+    const data = await readDataset(at('converted'));
+    expect([...data.sequences[0]!.features.sound!]).toEqual([1, 2, Number.NaN, Number.NaN]);
+    for (const name of ['labels', 'audio']) mkdirSync(at(`sewa/${name}`), { recursive: true });
+    for (const name of ['labels', 'audio']) {
+      writeFileSync(at(`sewa/${name}/Train_DE_01.csv`), "'a';0.0;1;2;3\n'a';0.1;1;2;3\n");
+    }
+    const sessions = at('sessions.csv');
+    writeFileSync(sessions, 'sequence,session\nTrain_DE_01,pair\n');
+    const unknown = await succeed('data', 'convert', 'sewa', at('sewa'), '--out', at('sewa_alone'));
+    expect(unknown.stderr).toMatch(/each is a session of its own/);
+    const known = await succeed(
+      'data',
+      'convert',
+      'sewa',
+      at('sewa'),
+      '--out',
+      at('sewa_pairs'),
+      '--sessions',
+      sessions,
+    );
+    expect(known.stderr).not.toMatch(/warning/);
+    expect((await readDataset(at('sewa_pairs'))).sequences[0]!.session).toBe('pair');
+    const film = await cli('data', 'convert', 'studyforrest', at('sewa'), '--out', at('film'), '--rate', '3');
+    expect([film.code, film.stderr]).toEqual([2, expect.stringMatching(/takes --modalities alone, not rate/)]);
+  });
+
   const film = '../shared/data/studyforrest';
   const isHere = existsSync(film);
   if (!isHere) console.warn(`${film} is absent: its conversion is not tested here`);

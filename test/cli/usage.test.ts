@@ -118,7 +118,7 @@ const WRONG_USAGE: Case[] = [
   ['evaluate <run/best.safetensors> <data> --convention mine', /no scoring convention is called "mine"/],
   ['score <curves> <curves> --convention mine', /no scoring convention is called "mine"/],
   ['data', /^Usage: circumplex data/],
-  ['data convert sewa <data> --out <new>', /Allowed choices are recola, studyforrest/],
+  ['data convert iemocap <data> --out <new>', /Allowed choices are recola, sewa, muse, send, studyforrest, folders/],
   ['data synthesize --out <new> --kind real', /Allowed choices are demo, reliability/],
   ['data synthesize --out <new> --seed -1', /whole number/],
   ['data synthesize --out <new> --sizes face=3', /no view 'face'/],
@@ -255,7 +255,7 @@ describe('help', () => {
 
   it("names studyforrest's modalities", async () => {
     const { stdout } = await cli('data', 'convert', '--help');
-    expect(stdout.replace(/\s+/g, ' ')).toContain('studyforrest has audio, video, phash, music, speech');
+    expect(stdout.replace(/\s+/g, ' ')).toContain('studyforrest audio,video, of audio, video, phash, music, speech');
   });
 
   it('--version prints the version', async () => {
