@@ -39,7 +39,7 @@ export { fitNormaliser, type Normaliser, normalise, type Scale } from './normali
 export { decodeNpy, type NpyArray, readNpy, writeNpy } from './npy.ts';
 export { decodeNpz, readNpz } from './npz.ts';
 export { convertRecola } from './recola.ts';
-export type { ConvertOptions } from './recordings.ts';
+export { type ConvertOptions, filesIn, nameOf } from './recordings.ts';
 export { convertSend } from './send.ts';
 export { checkSessions, readSessions } from './sessions.ts';
 export { convertSewa } from './sewa.ts';
@@ -50,5 +50,13 @@ export {
   type StudyforrestOptions,
 } from './studyforrest.ts';
 export type { StudyforrestModality } from './studyforrestFeatures.ts';
+export {
+  readSubmissionRows,
+  SUBMISSIONS,
+  type SubmissionFormat,
+  type SubmissionRows,
+  type SubmittedCurves,
+  submission,
+} from './submissions.ts';
 export { type SyntheticDataset, synthesize, type Truth } from './synthetic.ts';
 export type { SyntheticKind, SyntheticOptions, View } from './syntheticOptions.ts';

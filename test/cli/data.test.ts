@@ -156,6 +156,26 @@ describe('circumplex data convert', () => {
   });
 });
 
+describe('circumplex data submission', () => {
+  it('writes the curves of a folder, and keeps what is there', async () => {
+    mkdirSync(at('predicted'));
+    for (const id of ['Test_DE_10', 'Test_DE_2']) {
+      writeFileSync(at(`predicted/${id}.csv`), 'time,valence,arousal\n0,0.5,-0.25\n0.1,0.75,1\n');
+    }
+    const document = await json('data', 'submission', 'sewa', at('predicted'), '--out', at('handed-in'));
+    expect(document.files).toEqual(['Test_DE_2.csv', 'Test_DE_10.csv']);
+    expect(readFileSync(at('handed-in/Test_DE_2.csv'), 'utf8')).toBe(
+      "name;timestamp;arousal;valence\n'Test_DE_2';0.0;-0.250000;0.500000\n'Test_DE_2';0.1;1.000000;0.750000\n",
+    );
+    const again = await cli('data', 'submission', 'sewa', at('predicted'), '--out', at('handed-in'));
+    expect([again.code, again.stderr]).toEqual([1, expect.stringMatching(/is there already/)]);
+    const text = await succeed('data', 'submission', 'recola', at('predicted'), '--out', at('handed-in'));
+    expect(text.stdout).toBe(`4 files of 2 sequences written to ${at('handed-in')}\n`);
+    const rows = await cli('data', 'submission', 'omg', at('predicted'), '--out', at('x'), '--rows', at('predicted'));
+    expect([rows.code, existsSync(at('x'))]).toEqual([1, false]);
+  });
+});
+
 describe('circumplex data import-weights', () => {
   it('makes a checkpoint of a state dict and its metadata: the same predictions', async () => {
     await succeed('train', at('data'), '--out', at('run'), '--streams', 'audio', ...QUICK);

@@ -236,6 +236,7 @@ describe('help', () => {
     'data synthesize',
     'data gold',
     'data delay',
+    'data submission',
     'data import-weights',
   ];
 
