@@ -26,6 +26,7 @@ export {
   FEATURE_FILES,
   type FeatureReadOptions,
   type FeatureTable,
+  featuresOfArray,
   parseFeatures,
   readFeatures,
 } from './feature_formats.ts';

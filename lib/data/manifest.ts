@@ -31,6 +31,11 @@ export async function readManifest(directory: string): Promise<Manifest> {
     const absent = error instanceof CircumplexError && errnoCode(error.cause) === 'ENOENT';
     throw absent ? dataError(directory, `there is no ${MANIFEST} in it, so it is not a dataset directory`) : error;
   });
+  return parseManifest(text, path);
+}
+
+/** As `readManifest`, of text at hand; `path` only names the place in errors. */
+export function parseManifest(text: string, path: string): Manifest {
   return checkManifest(parseJson(text, path), path);
 }
 
@@ -112,7 +117,7 @@ function checkManifest(json: unknown, path: string): Manifest {
 
 function checkEntry(entry: unknown, index: number, modalities: string[], ids: Set<string>, path: string): Entry {
   if (!isObject(entry)) throw dataError(path, `sequence number ${index + 1} must be an object`);
-  const where = `${path}, sequence ${String(entry.id ?? `number ${index + 1}`)}`;
+  const where = `${path}, sequence ${typeof entry.id === 'string' ? entry.id : `number ${index + 1}`}`;
   const checked = { ...entry, session: entry.session ?? entry.id } as unknown as Entry;
   checkSequenceHead(checked, ids, where);
   checkFiles(checked, modalities, where);

@@ -4,7 +4,7 @@ import type { ParameterSpec } from '../graph/graph.ts';
 import { checkMetadata, FORMAT, type Metadata, metadataOf, refusal, sizesOf } from './checkpoint_metadata.ts';
 import { BIASED_FUSIONS, type Model, modelParameters, type Sizes, streamParameters } from './model.ts';
 import { preprocess, sizesOfDataset } from './preprocessing.ts';
-import { readSafetensors, type Tensor, writeSafetensors } from './safetensors.ts';
+import { readSafetensors, type Safetensors, type Tensor, writeSafetensors } from './safetensors.ts';
 
 export { sizesOf } from './checkpoint_metadata.ts';
 
@@ -23,7 +23,11 @@ const FLOATS = ['F32', 'F64', 'F16', 'BF16'];
  *   read
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  const { metadata, tensors } = await readSafetensors(path);
+  return checkpointIn(await readSafetensors(path), path);
+}
+
+/** As `readCheckpoint`, of a file's content at hand; `path` begins every message. */
+export function checkpointIn({ metadata, tensors }: Safetensors, path: string): Checkpoint {
   if (!Object.hasOwn(metadata, KEY)) {
     const remedy = 'for a plain state dict, make a checkpoint with circumplex data import-weights';
     throw refusal(path, `it has no __metadata__.${KEY}, so it is no circumplex checkpoint: ${remedy}`);
