@@ -29,3 +29,15 @@ export class CircumplexError extends Error {
     super(message, options);
   }
 }
+
+/** A value of any kind as messages show it: its JSON, of at most 80 letters. */
+export function brief(value: unknown): string {
+  let json: string;
+  try {
+    json = JSON.stringify(value) ?? String(value);
+  } catch {
+    // What JSON.parse reads may be nested more deeply than JSON.stringify can follow.
+    return 'nested too deeply';
+  }
+  return json.length > 80 ? `${json.slice(0, 77)}...` : json;
+}

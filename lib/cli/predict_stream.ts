@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline';
-import { CircumplexError } from '../errors.ts';
+import { brief, CircumplexError } from '../errors.ts';
 import type { Checkpoint } from '../models/checkpoint.ts';
 import {
   type PredictionStreamOptions,
@@ -58,7 +58,7 @@ function frameOf(line: string, modalities: readonly string[]): StreamFrame {
     if (values === null) continue;
     if (!Array.isArray(values)) refuse(`'${name}' is no list of numbers`);
     const wrong = (values as unknown[]).find((value) => typeof value !== 'number');
-    if (wrong !== undefined) refuse(`'${name}' holds ${JSON.stringify(wrong)}`);
+    if (wrong !== undefined) refuse(`'${name}' holds ${brief(wrong)}`);
   }
   return frame as StreamFrame;
 }

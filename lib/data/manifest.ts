@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { CircumplexError } from '../errors.ts';
+import { brief, CircumplexError } from '../errors.ts';
 import type { Dataset, Partition } from './dataset.ts';
 import { errnoCode, readText } from './files.ts';
 
@@ -61,7 +61,7 @@ export function targetPath(id: string): string {
 export function checkHead(head: Omit<Dataset, 'sequences'> & { sequences: readonly unknown[] }, where: string): void {
   checkName(head.name, 'name', where);
   if (!(typeof head.rate === 'number' && Number.isFinite(head.rate) && head.rate > 0)) {
-    throw dataError(where, `rate must be a positive number of Hz, not ${JSON.stringify(head.rate)}`);
+    throw dataError(where, `rate must be a positive number of Hz, not ${brief(head.rate)}`);
   }
   checkTargetNames(head.targets, where);
   const modalities = Object.entries(head.modalities);
@@ -77,13 +77,13 @@ export function checkSequenceHead(entry: Omit<Entry, 'files'>, ids: Set<string>,
   ids.add(entry.id);
   if (!PARTITIONS.includes(entry.partition)) {
     const known = PARTITIONS.join(', ');
-    throw dataError(where, `partition ${JSON.stringify(entry.partition)} is unknown; use one of ${known}`);
+    throw dataError(where, `partition ${brief(entry.partition)} is unknown; use one of ${known}`);
   }
   if (typeof entry.session !== 'string' || entry.session.trim() === '') {
     throw dataError(where, 'session must be a name; leave it out if the sequence is its own session');
   }
   if (!isCount(entry.length)) {
-    throw dataError(where, `length must be a positive whole number of frames, not ${JSON.stringify(entry.length)}`);
+    throw dataError(where, `length must be a positive whole number of frames, not ${brief(entry.length)}`);
   }
 }
 
@@ -156,17 +156,17 @@ function checkFiles(entry: Entry, modalities: string[], where: string): void {
 }
 
 function checkPath(path: unknown, where: string): void {
-  if (typeof path !== 'string') throw dataError(where, `the path must be text, not ${JSON.stringify(path)}`);
+  if (typeof path !== 'string') throw dataError(where, `the path must be text, not ${brief(path)}`);
   if (/^([\\/]|[A-Za-z]:)/.test(path) || path.split(/[\\/]/).includes('..') || path.includes('\0')) {
-    throw dataError(where, `path ${JSON.stringify(path)} must be relative to the dataset directory and without ".."`);
+    throw dataError(where, `path ${brief(path)} must be relative to the dataset directory and without ".."`);
   }
-  if (!/\.(npy|csv)$/i.test(path)) throw dataError(where, `path ${JSON.stringify(path)} must end in .npy or .csv`);
+  if (!/\.(npy|csv)$/i.test(path)) throw dataError(where, `path ${brief(path)} must end in .npy or .csv`);
 }
 
 function checkName(name: unknown, what: string, where: string): void {
   if (typeof name === 'string' && /^[A-Za-z][A-Za-z0-9._-]*$/.test(name)) return;
   const rule = 'must begin with a letter and hold only letters, digits, dots, underscores and hyphens';
-  throw dataError(where, `${what} ${JSON.stringify(name)} ${rule}`);
+  throw dataError(where, `${what} ${brief(name)} ${rule}`);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,5 +1,5 @@
 import type { Delay, Normaliser } from '../data/index.ts';
-import { CircumplexError } from '../errors.ts';
+import { brief, CircumplexError } from '../errors.ts';
 import { checkModel, FUSIONS, type Model, type Sizes } from './model.ts';
 import type { Preprocessing } from './preprocessing.ts';
 
@@ -179,11 +179,6 @@ function isCount(value: unknown): boolean {
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function brief(value: unknown): string {
-  const json = JSON.stringify(value) ?? String(value);
-  return json.length > 80 ? `${json.slice(0, 77)}...` : json;
 }
 
 /** `ERR_CHECKPOINT`: where, and what is wrong there. */

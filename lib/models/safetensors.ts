@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { readError, writeFileWhole } from '../data/files.ts';
-import { CircumplexError } from '../errors.ts';
+import { brief, CircumplexError } from '../errors.ts';
 
 export type TensorData =
   | Float32Array
@@ -231,10 +231,10 @@ function checkEntry(name: string, entry: unknown, where: string): Entry {
   if (!isObject(entry)) return refuse('is not described by an object');
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string' || !Object.hasOwn(ELEMENTS, dtype)) {
-    return refuse(`has the element type ${JSON.stringify(dtype)}; ${Object.keys(ELEMENTS).join(', ')} are read`);
+    return refuse(`has the element type ${brief(dtype)}; ${Object.keys(ELEMENTS).join(', ')} are read`);
   }
-  if (!isCounts(shape)) return refuse(`has the shape ${JSON.stringify(shape)}, not a list of sizes`);
-  if (!isCounts(offsets) || offsets.length !== 2) return refuse(`has the offsets ${JSON.stringify(offsets)}`);
+  if (!isCounts(shape)) return refuse(`has the shape ${brief(shape)}, not a list of sizes`);
+  if (!isCounts(offsets) || offsets.length !== 2) return refuse(`has the offsets ${brief(offsets)}`);
   const [begin, end] = offsets as [number, number];
   const { bytes } = ELEMENTS[dtype as Dtype];
   const size = shape.reduce((product, length) => product * length, bytes);

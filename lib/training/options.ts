@@ -1,5 +1,5 @@
 import type { Delay } from '../data/index.ts';
-import { CircumplexError } from '../errors.ts';
+import { brief, CircumplexError } from '../errors.ts';
 import type { DeviceOptions } from '../graph/device.ts';
 import type { Checkpoint } from '../models/checkpoint.ts';
 import type { Preprocessing } from '../models/preprocessing.ts';
@@ -100,7 +100,7 @@ export function resolveSettings(options: Partial<TrainingSettings>): TrainingSet
   const given = Object.fromEntries(Object.entries(options).filter(([name, v]) => name in DEFAULTS && v !== undefined));
   const settings: TrainingSettings = { ...DEFAULTS, ...given };
   const refuse = (name: keyof TrainingSettings, rule: string): never => {
-    throw new CircumplexError('ERR_CONFIG', `${name} must be ${rule}, not ${JSON.stringify(settings[name])}`);
+    throw new CircumplexError('ERR_CONFIG', `${name} must be ${rule}, not ${brief(settings[name])}`);
   };
   const whole = (name: keyof TrainingSettings, least: number) => {
     const value = settings[name] as number;

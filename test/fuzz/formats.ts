@@ -17,7 +17,7 @@ import { npyFile, npyOf } from '../data/npyFile.ts';
 import { npzOf } from '../data/npzFile.ts';
 import { safetensorsFile } from '../models/safetensorsFile.ts';
 import { smallFile } from '../models/small.ts';
-import { mutateBytes, mutateJson, mutateText, pick } from './mutate.ts';
+import { mutateBytes, mutateJson, mutateJsonText, mutateText, pick } from './mutate.ts';
 
 /** A reader, what is damaged for it, and what must hold of what it reads. */
 export interface FuzzedFormat {
@@ -115,7 +115,7 @@ export const FORMATS: readonly FuzzedFormat[] = [
     name: 'safetensors',
     damage: (draw) => {
       if (draw.uniform() < 0.5) return mutateBytes(draw, CHECKPOINT);
-      const header = JSON.stringify(mutateJson(draw, HEADER)) ?? '';
+      const header = mutateJsonText(draw, HEADER);
       return safetensorsFile(draw.uniform() < 0.5 ? header : mutateText(draw, header), BODY);
     },
     read: (input) => {
@@ -127,7 +127,7 @@ export const FORMATS: readonly FuzzedFormat[] = [
   },
   {
     name: 'checkpoint',
-    damage: (draw) => JSON.stringify(mutateJson(draw, METADATA)) ?? '',
+    damage: (draw) => mutateJsonText(draw, METADATA),
     read: (input) => {
       const metadata = { circumplex: input as string };
       const { tensors, targets } = checkpointIn({ metadata, tensors: TENSORS }, 'a.safetensors');
@@ -137,10 +137,7 @@ export const FORMATS: readonly FuzzedFormat[] = [
   },
   {
     name: 'import-weights',
-    damage: (draw) => {
-      const configuration = { ...METADATA, tensors: { 'net.': 'streams.' } };
-      return JSON.stringify(mutateJson(draw, configuration)) ?? 'null';
-    },
+    damage: (draw) => JSON.stringify(mutateJson(draw, { ...METADATA, tensors: { 'net.': 'streams.' } })),
     read: (input) => {
       importWeights(STATE_DICT, JSON.parse(input as string));
     },
@@ -148,7 +145,7 @@ export const FORMATS: readonly FuzzedFormat[] = [
   {
     name: 'dataset.json',
     damage: (draw) => {
-      const json = JSON.stringify(mutateJson(draw, MANIFEST)) ?? '';
+      const json = mutateJsonText(draw, MANIFEST);
       return draw.uniform() < 0.5 ? json : mutateText(draw, json);
     },
     read: (input) => {

@@ -2,6 +2,8 @@ import type { Random } from '../../lib/random.ts';
 
 /** Letters that mean something to some reader, and some that mean nothing to any. */
 const LETTERS = ',;\t\n\r"\'.-+eE0123456789naNtimex?@%{}[]():\\/ \u0000\uFEFF\u00e9\u2028\u0663\u{1F600}';
+/** Deeper than a recursive reader's stack. */
+const DEEP = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
 /** Cells that look like numbers, or are to some. */
 const CELLS = [
   '',
@@ -61,6 +63,15 @@ export function mutateJson(draw: Random, json: unknown): unknown {
   const root = { document: structuredClone(json) };
   for (let edit = draw.integer(1, 3); edit > 0; edit--) damageNode(draw, root);
   return root.document;
+}
+
+/** As text: now and then a value is nested deeper than a document can be held. */
+export function mutateJsonText(draw: Random, json: unknown): string {
+  const text = JSON.stringify(mutateJson(draw, json));
+  if (draw.uniform() >= 0.02) return text;
+  const values = text.split(/(?<=[:[,])/);
+  values[draw.integer(0, values.length - 1)] = `${DEEP},`;
+  return values.join('').replace(/,$/, '}');
 }
 
 export function pick<T>(draw: Random, choices: readonly T[]): T {
