@@ -38,8 +38,8 @@ export interface Recordings {
   gold: Gold[];
 }
 
-/** What every converter of recordings takes; each has its reason in one of the layouts. */
-export interface ConvertOptions extends Omit<FeatureReadOptions, 'array'> {
+/** What every converter of recordings takes. */
+export interface ConvertOptions extends FeatureReadOptions {
   /** Which modalities, in this order, each with its name in the source (all). */
   modalities?: Record<string, string> | undefined;
   /** Which targets, in this order (all). */

@@ -43,13 +43,17 @@ export async function convertSend(directory: string, options: ConvertOptions = {
     to[name] = new Map([...(to[name] ?? []), ...files]);
     for (const id of files.keys()) partitions.set(id, partition);
   };
-  for (const [folder, partition] of Object.entries(PARTITIONS)) {
+  for (const folder of await partitionsIn(join(directory, 'features'))) {
     const features = join(directory, 'features', folder);
+    const partition = PARTITIONS[folder]!;
     for (const name of await foldersIn(features)) {
       const found = await modalitiesIn(join(features, name), name, featureId);
       for (const [modality, files] of Object.entries(found)) add(modalities, modality, files, partition);
     }
+  }
+  for (const folder of await partitionsIn(join(directory, 'ratings'))) {
     const ratings = join(directory, 'ratings', folder);
+    const partition = PARTITIONS[folder]!;
     const there = await foldersIn(ratings);
     for (const kind of RATINGS.filter((one) => there.includes(one.folder))) {
       const idOf = (stem: string) => idFrom(kind.pattern.exec(stem));
@@ -70,6 +74,10 @@ export async function convertSend(directory: string, options: ConvertOptions = {
     gold: targets.map(({ target, column }) => ({ target, column, files: gold[target]! })),
   };
   return readRecordings(recordings, { ...options, targets: options.targets ?? [targets[0]!.target] });
+}
+
+async function partitionsIn(folder: string): Promise<string[]> {
+  return (await foldersIn(folder)).filter((name) => Object.hasOwn(PARTITIONS, name));
 }
 
 function featureId(stem: string): string | null {

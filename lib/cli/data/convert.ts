@@ -87,6 +87,7 @@ export function convertCommand(io: Io): Command {
         byName(positive),
       ),
     )
+    .addOption(option('--array <name>', '.npz of several arrays: which'))
     .addOption(option('--zeros-missing', 'a row of zeros alone is a missing frame (sewa: always)'))
     .addOption(option('--face <id>', 'OpenFace, of several faces: the face_id', whole(0)))
     .addOption(
