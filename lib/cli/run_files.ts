@@ -52,7 +52,12 @@ export async function writeRun(run: Run): Promise<RunSummary> {
       loss: 'training loss: MSE (squared units of the targets)',
       staticWindows: staticWindowsOf(checkpoint),
       rate: run.dataset.rate / (run.config.preprocessing.decimate ?? 1),
-      provenance: { config: run.config, kernels: run.kernels, node: process.versions.node },
+      provenance: {
+        config: run.config,
+        postprocessing: run.postprocessing(r),
+        kernels: run.kernels,
+        node: process.versions.node,
+      },
     });
     await writeFileWhole(join(directory.of(r), 'report.html'), report);
   }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command, Option } from 'commander';
-import { type Dataset, readText } from '../data/index.ts';
+import { type Dataset, POSTPROCESSING, readText } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { readCheckpoint } from '../models/checkpoint.ts';
 import { FUSIONS, type Fusion, type Model, type Stream, stream } from '../models/model.ts';
@@ -127,14 +127,23 @@ const SETTINGS: readonly { setting: keyof TrainingSettings; attribute: string; o
       '(its scores are then optimistic), ids:A,B or none (the last epoch)',
     (text) => text,
   ),
+  setting(
+    'postprocess',
+    '--postprocess <steps>',
+    `steps after the prediction, fitted on the selection set and kept where they help: ${POSTPROCESSING.join(', ')}`,
+    (text) => text.split(',').map(oneOf(...POSTPROCESSING)),
+  ),
   setting('refit', '--refit', 'train again on all of train, for the epochs that were chosen'),
 ];
 
 function setting(key: keyof TrainingSettings, flags: string, text: string, parse?: (text: string) => unknown) {
   const attribute = option(flags, '').attributeName();
   const value = DEFAULTS[key];
-  const shown =
-    typeof value === 'object' && value !== null ? (value as { kind: string }).kind : String(value ?? 'none');
+  const shown = Array.isArray(value)
+    ? 'none'
+    : typeof value === 'object' && value !== null
+      ? (value as { kind: string }).kind
+      : String(value ?? 'none');
   const described = key === 'refit' ? text : `${text} (default: ${shown})`;
   return { setting: key, attribute, option: () => option(flags, described, parse) };
 }

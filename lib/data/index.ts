@@ -28,6 +28,14 @@ export { type Contents, type Inspection, inspect } from './inspect.ts';
 export { PARTITIONS } from './manifest.ts';
 export { fitNormaliser, type Normaliser, normalise, type Scale } from './normaliser.ts';
 export { type NpyArray, readNpy, writeNpy } from './npy.ts';
+export {
+  applyStep,
+  medianFilter,
+  POSTPROCESSING,
+  type PostprocessingKind,
+  type PostprocessingStep,
+  postprocess,
+} from './postprocessing.ts';
 export { convertRecola } from './recola.ts';
 export {
   convertStudyforrest,

@@ -17,6 +17,12 @@ export {
   type TrainingSettings,
   type TrainOptions,
 } from './options.ts';
+export {
+  fitPostprocessing,
+  type Postprocessing,
+  type PostprocessingOptions,
+  type PostprocessingTrial,
+} from './postprocessing.ts';
 export { fingerprint, RunDirectory, replicaDirectory } from './run_directory.ts';
 export { type Split, split } from './selection.ts';
 export { Run, type RunConfig, train } from './train.ts';

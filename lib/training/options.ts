@@ -1,4 +1,4 @@
-import type { Delay } from '../data/index.ts';
+import { type Delay, POSTPROCESSING, type PostprocessingKind } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import type { DeviceOptions } from '../graph/device.ts';
 import type { Checkpoint } from '../models/checkpoint.ts';
@@ -47,6 +47,11 @@ export interface TrainingSettings {
   /** Global norm to which gradients are clipped; null: none. */
   clip: number | null;
   preprocessing: Preprocessing;
+  /**
+   * Steps after the prediction to fit on the selection set (without one, on the training sequences), each kept only if it
+   * helps there.
+   */
+  postprocess: PostprocessingKind[];
   /** After the epoch is chosen, train again on all of train for as many epochs. */
   refit: boolean;
 }
@@ -88,6 +93,7 @@ export const DEFAULTS: TrainingSettings = {
   delay: {},
   clip: 5,
   preprocessing: {},
+  postprocess: [],
   refit: false,
 };
 
@@ -142,6 +148,10 @@ export function resolveSettings(options: Partial<TrainingSettings>): TrainingSet
   if (!isRecord(settings.delay, Number.isFinite)) refuse('delay', 'seconds by target');
   if (!isPreprocessing(settings.preprocessing)) {
     refuse('preprocessing', '{decimate: a positive integer, functionals: {modality: [positive seconds]}}');
+  }
+  const { postprocess } = settings;
+  if (!Array.isArray(postprocess) || !postprocess.every((kind) => POSTPROCESSING.includes(kind))) {
+    refuse('postprocess', `a list of ${POSTPROCESSING.join(', ')}`);
   }
   if (!isSchedule(settings.schedule)) {
     const plateau = "{kind: 'plateau', factor: 0 to 1, patience: epochs, least: a rate}";

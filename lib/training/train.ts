@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Dataset } from '../data/index.ts';
+import type { Dataset, Sequence } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { Device, type DeviceOptions } from '../graph/device.ts';
 import { type Checkpoint, checkFits, readCheckpoint } from '../models/checkpoint.ts';
@@ -9,6 +9,7 @@ import { type Prediction, predict } from '../models/predict.ts';
 import type { Preprocessing } from '../models/preprocessing.ts';
 import { version } from '../version.ts';
 import { DEFAULTS, resolveSettings, type TrainingSettings, type TrainOptions } from './options.ts';
+import { fitPostprocessing, type Postprocessing } from './postprocessing.ts';
 import type { ReplicaProgress } from './progress.ts';
 import { RunDirectory } from './run_directory.ts';
 import type { Split } from './selection.ts';
@@ -134,6 +135,8 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
   #trainer: Trainer;
   /** The training that chose the epochs, where this is the second one. */
   #choice: { split: Split; scores: (number | null)[] } | null = null;
+  /** By replica. */
+  #postprocessing: Postprocessing[] | null = null;
 
   constructor(
     readonly dataset: Dataset,
@@ -162,6 +165,9 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
     return [
       ...(note ? [note] : []),
       ...(this.#choice ? ['trained again on all of train, for the epochs that were chosen'] : []),
+      ...(this.config.postprocess.length > 0 && selection.length === 0
+        ? ['no selection: the steps after the prediction are fitted on the training sequences, which flatters them']
+        : []),
       ...(short ? [`no epoch follows the bypass of ${bypass}: the last epoch is kept`] : []),
       ...[...seen].map((leak) => `the checkpoint to start from: ${leak}`),
       ...vanished.map(([target, d]) => `the delay of ${target}, ${d} s, is less than half a frame at ${rate} Hz: none`),
@@ -224,6 +230,7 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
       await this.directory?.commit(this.#trainer, reports);
       yield reports;
     }
+    if (this.config.postprocess.length > 0) this.#postprocessing ??= await this.#fitPostprocessing();
     if (this.config.refit && !this.#choice) await this.#refit();
   }
 
@@ -235,7 +242,16 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
 
   /** The best weights of a replica so far; the last where nothing was selected. */
   best(replica: number): Checkpoint {
-    return this.#trainer.checkpoint(this.#checked(replica), 'best');
+    const checkpoint = this.#trainer.checkpoint(this.#checked(replica), 'best');
+    const fitted = this.#postprocessing?.[replica];
+    if (!fitted) return checkpoint;
+    const postprocessing = this.#postprocessed.map(({ id }) => id);
+    return { ...checkpoint, postprocessing: fitted.steps, fitted: { ...checkpoint.fitted, postprocessing } };
+  }
+
+  /** What came of the steps after the prediction, or null where none was asked for, or training has not ended. */
+  postprocessing(replica: number): Postprocessing | null {
+    return this.#postprocessing?.[this.#checked(replica)] ?? null;
   }
 
   last(replica: number): Checkpoint {
@@ -251,7 +267,10 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
    */
   async write({ traces = false }: { traces?: boolean | 'first' } = {}): Promise<Prediction[][]> {
     const { directory, dataset } = this;
-    await directory?.writeCheckpoints(this.#trainer);
+    for (let r = 0; r < this.config.replicas; r++) {
+      await directory?.writeCheckpoint(r, 'best', this.best(r));
+      await directory?.writeCheckpoint(r, 'last', this.last(r));
+    }
     const held = dataset.sequences.filter((s) => s.partition === 'dev' || s.partition === 'test');
     if (held.length === 0) return [];
     const predictions: Prediction[][] = [];
@@ -271,6 +290,28 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
   dispose(): void {
     this.#trainer.dispose();
     this.device.dispose();
+  }
+
+  /** Before any second training, which sees the selection set. */
+  async #fitPostprocessing(): Promise<Postprocessing[]> {
+    const sequences = this.#postprocessed;
+    const fitted: Postprocessing[] = [];
+    for (let r = 0; r < this.config.replicas; r++) {
+      const options = { ...this.deviceOptions, ...(this.options.signal ? { signal: this.options.signal } : {}) };
+      const predictions = await predict(this.#trainer.checkpoint(r, 'best'), this.dataset, sequences, options);
+      const pairs = predictions.map(({ sequence, values }, i) => {
+        return { sequence, gold: (sequences[i] as Sequence).targets as Float64Array, prediction: values };
+      });
+      const { rate, targets } = this.dataset;
+      fitted.push(fitPostprocessing(pairs, targets, { rate, steps: this.config.postprocess }));
+    }
+    return fitted;
+  }
+
+  /** The sequences that steps after the prediction are fitted on. */
+  get #postprocessed(): Sequence[] {
+    const { train, selection } = this.split;
+    return (selection.length > 0 ? selection : train).filter((s) => s.targets !== null);
   }
 
   /** Trains again on all of train, each replica for the epochs that its selection chose. */

@@ -311,7 +311,17 @@ describe('checkpointOf', () => {
     ],
     ['a delay of no target', { delay: { liking: 2 } }, /delay names 'liking'; the targets are arousal, valence/],
     ['a delay that is text', { delay: { valence: '2' } }, /delay\.valence is "2"/],
-    ['postprocessing', { postprocessing: [{ kind: 'median' }] }, /postprocessing asks for \{"kind":"median"\}/],
+    ['an unknown step', { postprocessing: [{ kind: 'smooth' }] }, /postprocessing\[0\]\.kind is "smooth"; .*median/],
+    [
+      'an even median',
+      { postprocessing: [{ kind: 'median', target: 'arousal', frames: 4 }] },
+      /postprocessing\[0\]\.frames is 4; expected an odd number/,
+    ],
+    [
+      'a step of no target',
+      { postprocessing: [{ kind: 'bias', target: 'liking', offset: 1 }] },
+      /postprocessing names 'liking'/,
+    ],
     ['postprocessing that is no list', { postprocessing: {} }, /postprocessing is \{\}; expected a list/],
     ['half a frame of decimation', { preprocessing: { decimate: 0.5 } }, /preprocessing\.decimate is 0\.5/],
     ['functionals of no modality', { preprocessing: { functionals: { gaze: [4] } } }, /functionals names 'gaze'/],
