@@ -133,6 +133,7 @@ export {
   type PostprocessingTrial,
   type Run,
   type RunConfig,
+  type SearchedDelay,
   searchDelay,
   type TrainingSettings,
   type TrainOptions,

@@ -9,6 +9,7 @@ import type { WindowScore } from '../ops/attentive_lstm.ts';
 import {
   type CrossValidationOptions,
   DEFAULTS,
+  type DelayGrid,
   type LearningRateSchedule,
   type TrainingSettings,
   type TrainOptions,
@@ -17,6 +18,7 @@ import {
   ALL,
   byName,
   type DeviceFlags,
+  delayGrid,
   deviceOptions,
   JSON_OPTION,
   NONE,
@@ -52,7 +54,7 @@ export interface TrainFlags extends DeviceFlags {
   init?: string;
   resume?: boolean;
   cv?: CrossValidationOptions['cv'];
-  delay?: Record<string, number>;
+  delay?: Record<string, number> | { search: DelayGrid };
   decimate?: number;
   functionals?: Record<string, number[]>;
   json?: boolean;
@@ -217,8 +219,9 @@ export function addTrainOptions(command: Command): void {
       [
         option(
           '--delay <seconds>',
-          'by which gold lags the signals: 2.0, or arousal=2.0,valence=2.0 (default: 0)',
-          perName(real('of seconds', () => true)),
+          'by which gold lags the signals: 2.0, or arousal=2.0,valence=2.0 (default: 0); search or search=0:8:0.4 finds ' +
+            "each target's on the sequences that train and choose the epoch",
+          delayOption,
         ),
         option(
           '--decimate <n>',
@@ -337,11 +340,22 @@ function settingsOf(flags: TrainFlags, preprocessing: object, data: Dataset): Pa
     given.map(({ setting, attribute }) => [setting, flags[attribute] === NONE ? null : flags[attribute]]),
   );
   const { delay, decimate, functionals } = flags;
-  if (delay) settings.delay = delayOf(delay, data.targets);
+  if (delay && isSearch(delay)) settings.searchDelay = delay.search;
+  else if (delay) Object.assign(settings, { delay: delayOf(delay, data.targets), searchDelay: null });
   if (decimate !== undefined || functionals) {
     settings.preprocessing = { ...preprocessing, ...definedOf({ decimate, functionals }) };
   }
   return settings;
+}
+
+/** `search`, `search=FROM:TO:STEP`, or seconds. */
+function delayOption(text: string): NonNullable<TrainFlags['delay']> {
+  const [, grid = '0:8:0.4'] = /^search(?:=(.*))?$/.exec(text) ?? [];
+  return text.startsWith('search') ? { search: delayGrid(grid) } : perName(real('of seconds', () => true))(text);
+}
+
+function isSearch(delay: NonNullable<TrainFlags['delay']>): delay is { search: DelayGrid } {
+  return typeof delay.search === 'object';
 }
 
 function definedOf<T extends object>(values: T): Partial<T> {

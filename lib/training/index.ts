@@ -25,5 +25,5 @@ export {
 } from './postprocessing.ts';
 export { fingerprint, RunDirectory, replicaDirectory } from './run_directory.ts';
 export { type Split, split } from './selection.ts';
-export { Run, type RunConfig, train } from './train.ts';
+export { Run, type RunConfig, type SearchedDelay, train } from './train.ts';
 export { type EpochReport, Trainer } from './trainer.ts';

@@ -3,6 +3,7 @@ import { CircumplexError } from '../errors.ts';
 import type { DeviceOptions } from '../graph/device.ts';
 import type { Checkpoint } from '../models/checkpoint.ts';
 import type { Preprocessing } from '../models/preprocessing.ts';
+import type { DelayGrid } from './delay_search.ts';
 
 export type LearningRateSchedule =
   | { kind: 'constant' }
@@ -44,6 +45,11 @@ export interface TrainingSettings {
   auxiliary: number;
   /** Seconds by which gold lags the signals, by target. */
   delay: Delay;
+  /**
+   * Search each target's delay over this grid, on the sequences that train and those that choose the epoch (in a
+   * cross-validation within each fold); `delay` is then what was found. Null: no search.
+   */
+  searchDelay: DelayGrid | null;
   /** Global norm to which gradients are clipped; null: none. */
   clip: number | null;
   preprocessing: Preprocessing;
@@ -91,6 +97,7 @@ export const DEFAULTS: TrainingSettings = {
   cccScope: 'pooled',
   auxiliary: 0,
   delay: {},
+  searchDelay: null,
   clip: 5,
   preprocessing: {},
   postprocess: [],
@@ -148,6 +155,10 @@ export function resolveSettings(options: Partial<TrainingSettings>): TrainingSet
   if (!isRecord(settings.delay, Number.isFinite)) refuse('delay', 'seconds by target');
   if (!isPreprocessing(settings.preprocessing)) {
     refuse('preprocessing', '{decimate: a positive integer, functionals: {modality: [positive seconds]}}');
+  }
+  const grid = settings.searchDelay;
+  if (grid !== null && ![grid.from, grid.to, grid.step].every(Number.isFinite)) {
+    refuse('searchDelay', 'null or {from, to, step} in seconds');
   }
   const { postprocess } = settings;
   if (!Array.isArray(postprocess) || !postprocess.every((kind) => POSTPROCESSING.includes(kind))) {

@@ -126,8 +126,9 @@ describe('fitting post-processing', () => {
 
     using live = predictionStream(checkpoint);
     const { size } = data.modalities.audio as { size: number };
+    const audio = dev!.features.audio as Float32Array;
     for (let t = 0; t < 20; t++) {
-      const frame = live.push({ audio: (dev?.features.audio as Float32Array).subarray(t * size, (t + 1) * size) });
+      const frame = live.push({ audio: audio.subarray(t * size, (t + 1) * size) });
       for (const [k, target] of data.targets.entries()) {
         expect(frame?.[target as 'arousal']).toBe(expected[t * data.targets.length + k]);
       }

@@ -1,9 +1,9 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { readDataset } from '../../data/index.ts';
 import { cccColumn, checkTable, type Table, toText } from '../../report/index.ts';
 import { type DelayGrid, type DelaySearch, searchDelay } from '../../training/delay_search.ts';
 import { type Io, printResult } from '../io.ts';
-import { JSON_OPTION, option, real, whole } from '../options.ts';
+import { delayGrid, JSON_OPTION, option, real, whole } from '../options.ts';
 
 interface DelayFlags {
   grid: DelayGrid;
@@ -45,19 +45,6 @@ export function delayCommand(io: Io): Command {
       const text = `${toText(delayTable(title, found))}\n--delay ${delays.join(',')}`;
       printResult(io, json, { dataset: data.name, ...found }, text);
     });
-}
-
-function delayGrid(text: string): DelayGrid {
-  const [from, to, step] = text.split(':').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-  if (
-    text.split(':').length === 3 &&
-    [from, to, step].every(Number.isFinite) &&
-    (step as number) > 0 &&
-    (to as number) >= (from as number)
-  ) {
-    return { from: from as number, to: to as number, step: step as number };
-  }
-  throw new InvalidArgumentError('It must be FROM:TO:STEP in seconds: 0:8:0.4.');
 }
 
 function delayTable(title: string, { targets }: DelaySearch): Table {
