@@ -19,6 +19,7 @@ export {
   type Ratings,
   raterAgreement,
 } from './gold_standard.ts';
+export { type FusedSequence, fitKalman, type KalmanFusion, type KalmanOptions, kalmanFusion } from './kalman.ts';
 export { type ReplicaStatistics, replicaStatistics } from './replicas.ts';
 export { fitRidge, type Matrix, predictRidge, type Ridge } from './ridge.ts';
 export {
@@ -40,4 +41,5 @@ export {
   type StatisticsOptions,
   sessionIntervals,
 } from './statistics.ts';
+export { fitSvr, predictSvr, type Svr, type SvrOptions } from './svr.ts';
 export { predictMean, trainMean } from './trainMean.ts';
