@@ -74,7 +74,7 @@ export class Evaluator implements Disposable {
     const streams = model.streams.map((s) =>
       options.cached ? cachedStream(graph, columns, frames, s) : buildStream(graph, frames, s, network),
     );
-    const fused = options.states ? null : buildFusion(graph, model, streams, outputs);
+    const fused = options.states ? null : buildFusion(graph, frames, model, streams, network);
     if (fused) scatter(graph, columns, OUTPUT.prediction, fused.z);
     if (fused?.weights && options.traces) scatter(graph, columns, OUTPUT.weights, fused.weights);
     model.streams.forEach((s, i) => {

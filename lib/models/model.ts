@@ -18,20 +18,29 @@ export interface Stream {
 
 /**
  * How the streams' predictions become one: `attention` (softmax over streams for each dimension, scored by their states),
- * `static` (the same without the states), `mean`, `olb` (one weight a stream), `olb-per-dimension`, `hlb` (linear over
- * the states), `none` (a single stream).
+ * `conditional` (scored by the states and the frame's own features: Chen and Jin 2016), `static` (the same without either),
+ * `mean`, `olb` (one weight a stream), `olb-per-dimension`, `hlb` (linear over the states), `none` (a single stream).
  */
-export const FUSIONS = ['none', 'attention', 'olb', 'olb-per-dimension', 'hlb', 'static', 'mean'] as const;
+export const FUSIONS = [
+  'none',
+  'attention',
+  'conditional',
+  'olb',
+  'olb-per-dimension',
+  'hlb',
+  'static',
+  'mean',
+] as const;
 export type Fusion = (typeof FUSIONS)[number];
 
 /** Fusions that can have a trained bias. */
-export const BIASED_FUSIONS: readonly Fusion[] = ['attention', 'olb-per-dimension', 'hlb'];
+export const BIASED_FUSIONS: readonly Fusion[] = ['attention', 'conditional', 'olb-per-dimension', 'hlb'];
 
 /** A model as plain data: what a checkpoint stores and a graph is built from. */
 export interface Model {
   streams: Stream[];
   fusion: Fusion;
-  /** A trained bias in the fusion: attention, olb-per-dimension (default on) and hlb can have one. */
+  /** A trained bias in the fusion: attention, conditional, olb-per-dimension (default on) and hlb can have one. */
   fusionBias?: boolean;
 }
 
@@ -150,21 +159,29 @@ export function streamParameters(s: Stream, outputs: number, sizes: Sizes): Para
   return specs;
 }
 
+/** The modalities that a model reads, each once, in the order of its streams. */
+export function modelInputs(model: Model): string[] {
+  return [...new Set(model.streams.flatMap((s) => s.inputs))];
+}
+
 /** Whether the fusion has a trained bias. */
 export function hasFusionBias(model: Model): boolean {
   return model.fusionBias ?? model.fusion === 'olb-per-dimension';
 }
 
 /** The fusion's tensors: uniform in +-1/sqrt(fan-in), static logits 0. */
-export function fusionParameters(model: Model, outputs: number): ParameterSpec[] {
+export function fusionParameters(model: Model, outputs: number, sizes: Sizes): ParameterSpec[] {
   const n = model.streams.length;
-  const context = model.streams.reduce((sum, s) => sum + streamWidth(s), 0);
+  const states = model.streams.reduce((sum, s) => sum + streamWidth(s), 0);
+  const features = modelInputs(model).reduce((sum, input) => sum + (sizes[input] as number), 0);
+  const context = model.fusion === 'conditional' ? states + features : states;
   const bias = hasFusionBias(model);
   switch (model.fusion) {
     case 'none':
     case 'mean':
       return [];
     case 'attention':
+    case 'conditional':
       return [
         spec('fusion.weight', [outputs, context, n], 1 / Math.sqrt(context)),
         ...(bias ? [spec('fusion.bias', [outputs, n], null)] : []),
@@ -188,7 +205,10 @@ export function fusionParameters(model: Model, outputs: number): ParameterSpec[]
 
 /** Every tensor of a model, in the order of the checkpoint. */
 export function modelParameters(model: Model, outputs: number, sizes: Sizes): ParameterSpec[] {
-  return [...model.streams.flatMap((s) => streamParameters(s, outputs, sizes)), ...fusionParameters(model, outputs)];
+  return [
+    ...model.streams.flatMap((s) => streamParameters(s, outputs, sizes)),
+    ...fusionParameters(model, outputs, sizes),
+  ];
 }
 
 /** Frames that a prediction looks ahead of the frame it is for; Infinity for a bidirectional stream. */

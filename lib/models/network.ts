@@ -8,7 +8,15 @@ import { gather } from '../ops/gather.ts';
 import { linear } from '../ops/linear.ts';
 import { type LstmWeights, lstm } from '../ops/lstm.ts';
 import { streamMix } from '../ops/stream_mix.ts';
-import { fusionParameters, hasFusionBias, type Model, type Sizes, type Stream, streamParameters } from './model.ts';
+import {
+  fusionParameters,
+  hasFusionBias,
+  type Model,
+  modelInputs,
+  type Sizes,
+  type Stream,
+  streamParameters,
+} from './model.ts';
 
 /**
  * Where a network's frames come from: modalities side by side, values [left + time + right, lane, feature], and valid,
@@ -123,18 +131,23 @@ export interface FusionOutputs {
   weights: Value | null;
 }
 
-/** Fuses the streams' predictions as `model.fusion` says. */
-export function buildFusion(graph: Graph, model: Model, streams: StreamOutputs[], outputs: number): FusionOutputs {
+/** Fuses the streams' predictions as `model.fusion` says; `frames` gives the features that `conditional` looks at. */
+export function buildFusion(
+  graph: Graph,
+  frames: FrameSource,
+  model: Model,
+  streams: StreamOutputs[],
+  { outputs, sizes }: Pick<NetworkOptions, 'outputs' | 'sizes'>,
+): FusionOutputs {
   const [first] = streams as [StreamOutputs];
-  const parameter = parameters(graph, fusionParameters(model, outputs), true);
+  const parameter = parameters(graph, fusionParameters(model, outputs, sizes), true);
   const predictions = streams.map((s) => s.y);
   const valid = streams.map((s) => s.valid);
   const bias = hasFusionBias(model);
-  const context = () =>
-    concat(
-      graph,
-      streams.map((s) => s.h),
-    );
+  const states = streams.map((s) => s.h);
+  const context = () => {
+    return concat(graph, model.fusion === 'conditional' ? [...states, frames(modelInputs(model), NOW).values] : states);
+  };
   const fuse = (inputs: { context: Value | null; weight: Value | null; bias: Value | null }) => {
     const { z, attention } = dimensionFusion(graph, { ...inputs, predictions, valid });
     return { z, weights: attention };
@@ -143,6 +156,7 @@ export function buildFusion(graph: Graph, model: Model, streams: StreamOutputs[]
     case 'none':
       return { z: first.y, weights: null };
     case 'attention':
+    case 'conditional':
       return fuse({
         context: context(),
         weight: parameter('fusion.weight'),

@@ -130,7 +130,7 @@ export class PredictionStream<T extends string = 'arousal' | 'valence'> implemen
     const streams = model.streams.map((s) =>
       buildStream(graph, live.frames, s, { ...network, live: causal ? 'causal' : 'window' }),
     );
-    const { z } = buildFusion(graph, model, streams, targets.length);
+    const { z } = buildFusion(graph, live.frames, model, streams, network);
     const left = Math.max(0, ...model.streams.map((s) => (s.window === null ? 0 : windowReach(s.window).left)));
     this.#device = new Device({ device: 'cpu', threads, isa });
     this.#store = storeOf(this.#device, checkpoint, targets.length, sizes);

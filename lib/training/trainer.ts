@@ -307,7 +307,7 @@ export class Trainer implements Disposable {
     const streams = this.model.streams.map((s) =>
       this.#from.length ? cachedStream(graph, this.#columns, frames, s) : buildStream(graph, frames, s, options),
     );
-    const { z } = buildFusion(graph, this.model, streams, outputs);
+    const { z } = buildFusion(graph, frames, this.model, streams, options);
     const target = gatherTargets(graph, this.#columns, TARGETS);
     const lossOf = (y: Value, weight: number) =>
       loss === 'ccc'
@@ -322,7 +322,8 @@ export class Trainer implements Disposable {
 
   #specs(): ParameterSpec[] {
     const outputs = this.#dataset.targets.length;
-    return this.#from.length ? fusionParameters(this.model, outputs) : modelParameters(this.model, outputs, this.sizes);
+    const parameters = this.#from.length ? fusionParameters : modelParameters;
+    return parameters(this.model, outputs, this.sizes);
   }
 
   #order(): string[] {

@@ -105,6 +105,7 @@ describe('a stream of frames', () => {
       'a uniform window',
       { streams: [stream({ name: 'video', hidden: 3, window: 5, attention: 'uniform' })], fusion: 'none' },
     ],
+    ['a fusion that looks at the features', { ...threeStreams, fusion: 'conditional' }],
     ['a linear fusion', { streams: threeStreams.streams.slice(0, 2), fusion: 'hlb' }],
   ];
   const settings: [string, Partial<Checkpoint>][] = [
