@@ -115,8 +115,13 @@ export * as eager from './ops/eager.ts';
 /** The operators as calls of a {@link Graph}. */
 export * as operators from './ops/index.ts';
 export {
+  type ComparedSystem,
+  type CompareOptions,
+  type Comparison,
   type CrossValidation,
   type CrossValidationOptions,
+  chosenSystems,
+  compare,
   crossValidate,
   type DelayGrid,
   type DelaySearch,
@@ -126,6 +131,7 @@ export {
   type FoldPlace,
   type FoldResult,
   fitPostprocessing,
+  type GridPoint,
   type JoinedScores,
   type LearningRateSchedule,
   type Postprocessing,
@@ -134,7 +140,9 @@ export {
   type Run,
   type RunConfig,
   type SearchedDelay,
+  type System,
   searchDelay,
+  systemsOf,
   type TrainingSettings,
   type TrainOptions,
   train,

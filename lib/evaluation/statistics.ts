@@ -101,15 +101,20 @@ export function sessionIntervals(
   );
 }
 
+export interface ComparisonOptions extends StatisticsOptions {
+  /** Only the pairs of the others with this system; its score is subtracted from theirs. */
+  readonly reference?: string;
+}
+
 /**
- * Compares every pair of systems on every target, for both aggregates.
+ * Compares every pair of systems, or each with a reference, on every target, for both aggregates.
  *
  * @throws as {@link sessionIntervals}; ERR_CONFIG for fewer than two systems or two of one name
  */
 export function compareSystems(
   systems: readonly ScoredSystem[],
   targets: readonly string[],
-  options: StatisticsOptions = {},
+  options: ComparisonOptions = {},
 ): PairedComparison[] {
   const names = systems.map(({ name }) => name);
   if (names.length < 2) throw new CircumplexError('ERR_CONFIG', 'a comparison needs at least two systems');
@@ -117,7 +122,7 @@ export function compareSystems(
   if (twice !== undefined) throw new CircumplexError('ERR_CONFIG', `two systems are called "${twice}"`);
   const rules = conventionNamed(options.convention ?? 'circumplex');
   const byTarget = partsOf(systems, targets, options);
-  const pairs = names.flatMap((_, a) => names.slice(a + 1).map((_, offset) => [a, a + 1 + offset] as const));
+  const pairs = pairsOf(names, options.reference);
   const aggregates: Aggregate[] = ['cccMean', 'cccConcat'];
   return aggregates.flatMap((aggregate) => {
     const tests = targets.flatMap((target, index) =>
@@ -139,6 +144,15 @@ export function compareSystems(
     const corrected = holm(tests.map(({ p }) => p));
     return tests.map((test, i): PairedComparison => ({ ...test, pHolm: corrected[i] as number | null }));
   });
+}
+
+function pairsOf(names: readonly string[], reference: string | undefined): (readonly [number, number])[] {
+  if (reference === undefined) {
+    return names.flatMap((_, a) => names.slice(a + 1).map((_, offset) => [a, a + 1 + offset] as const));
+  }
+  const b = names.indexOf(reference);
+  if (b >= 0) return names.flatMap((_, a) => (a === b ? [] : [[a, b] as const]));
+  throw new CircumplexError('ERR_CONFIG', `the reference "${reference}" is none of the systems ${names.join(', ')}`);
 }
 
 /** Holm's step-down correction (1979); undefined values stay so and count as no test. */
@@ -244,7 +258,8 @@ function tInterval(parts: Parts, rules: Convention): SessionInterval {
   const mean = totals.reduce((sum, t) => sum + t.sum, 0) / all;
   const squares = totals.reduce((sum, t) => sum + ((t.sum - mean * t.defined) / all) ** 2, 0);
   const half = studentTQuantile((1 + LEVEL) / 2, n - 1) * Math.sqrt((squares * n) / (n - 1));
-  return { estimate, low: estimate - half, high: estimate + half, sessions: n };
+  // No CCC lies beyond 1 either way.
+  return { estimate, low: Math.max(-1, estimate - half), high: Math.min(1, estimate + half), sessions: n };
 }
 
 /** Percentiles over resampled sessions, and resampled replicas where there are several. */

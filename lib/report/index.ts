@@ -1,3 +1,4 @@
+export { type ComparisonContents, comparisonFiles, comparisonTables } from './comparison.ts';
 export * from './figures/index.ts';
 export { type Report, type ReportFigure, type ReportSection, reportHtml } from './html.ts';
 export { type Condition, type OurRuns, type PaperCondition, paperConditions, paperTables } from './paper.ts';
@@ -24,6 +25,7 @@ export {
   type Table,
   toCsv,
   toHtml,
+  toLatex,
   toMarkdown,
   toText,
 } from './tables.ts';

@@ -86,6 +86,19 @@ export function toCsv(table: Table): string {
   return `${[head, ...body].map((cells) => cells.map(quoteCsv).join(',')).join('\n')}\n`;
 }
 
+/** A LaTeX tabular, with its title and note as comments: to be put into a table environment. */
+export function toLatex(table: Table): string {
+  const line = (cells: readonly string[]) => `${cells.map(escapeLatex).join(' & ')} \\\\`;
+  const body = shownRows(checkTable(table)).map(line);
+  const alignment = table.columns.map((_, column) => (isNumeric(table, column) ? 'r' : 'l')).join('');
+  const comments = [table.title, ...(table.note === '' ? [] : [table.note])].map(
+    (text) => `% ${text.replace(/\s+/g, ' ')}`,
+  );
+  const head = line(table.columns.map(({ name }) => name));
+  const rows = [`\\begin{tabular}{${alignment}}`, '\\hline', head, '\\hline', ...body, '\\hline', '\\end{tabular}'];
+  return `${[...comments, ...rows].join('\n')}\n`;
+}
+
 /** Aligned columns for a terminal. */
 export function toText(table: Table): string {
   const head = table.columns.map(({ name }) => name);
@@ -168,4 +181,17 @@ function quoteCsv(cell: string): string {
 
 function escapeMarkdown(text: string): string {
   return text.replace(/[\\|<>*`]/g, (character) => `\\${character}`).replace(/\s*\n\s*/g, ' ');
+}
+
+const LATEX: Record<string, string> = {
+  '\\': '\\textbackslash{}',
+  '~': '\\textasciitilde{}',
+  '^': '\\textasciicircum{}',
+  '<': '\\textless{}',
+  '>': '\\textgreater{}',
+  '±': '$\\pm$',
+};
+
+function escapeLatex(text: string): string {
+  return text.replace(/[\\~^<>±]|[&%$#_{}]/g, (sign) => LATEX[sign] ?? `\\${sign}`).replace(/^-(?=\d)/, '$-$');
 }

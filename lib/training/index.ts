@@ -1,4 +1,12 @@
 export {
+  type ComparedSystem,
+  type CompareOptions,
+  type Comparison,
+  compare,
+  type GridPoint,
+} from './comparison/compare.ts';
+export { ASKED, chosenSystems, type System, systemsOf } from './comparison/systems.ts';
+export {
   type CrossValidation,
   type CrossValidationOptions,
   crossValidate,

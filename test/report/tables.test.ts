@@ -7,6 +7,7 @@ import {
   type Table,
   toCsv,
   toHtml,
+  toLatex,
   toMarkdown,
   toText,
 } from '../../lib/report/tables.ts';
@@ -43,6 +44,25 @@ describe('a table', () => {
         '',
       ].join('\n'),
     );
+  });
+
+  it('is LaTeX', () => {
+    const odd = { ...table, note: '', rows: [['5 % of {a}_b ~ x\\y', 3, -0.5, null]] };
+    expect(toLatex(odd)).toBe(
+      [
+        '% Fusion, "dev" <9 sequences>',
+        '\\begin{tabular}{lrrl}',
+        '\\hline',
+        'condition & runs & arousal CCC, mean over sequences & arousal CCC, concatenated \\\\',
+        '\\hline',
+        '5 \\% of \\{a\\}\\_b \\textasciitilde{} x\\textbackslash{}y & 3 & $-$0.500 & - \\\\',
+        '\\hline',
+        '\\end{tabular}',
+        '',
+      ].join('\n'),
+    );
+    expect(toLatex(table)).toContain('% a|b\n');
+    expect(toLatex(table)).toContain('0.200 $\\pm$ 0.100');
   });
 
   it('is CSV in full precision, a statistic in three columns, undefined empty', () => {
