@@ -123,10 +123,10 @@ describe('intervals over sessions', () => {
     const each = [0, 2, 4].map((s) => ccc(pairs.slice(s, s + 2), 'cccMean'));
     const mean = each.reduce((sum, value) => sum + value, 0) / 3;
     const sd = Math.sqrt(each.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 2);
-    expect((cccMean.high as number) - (cccMean.estimate as number)).toBeCloseTo(
-      (4.302652729696 * sd) / Math.sqrt(3),
-      9,
-    );
+    const half = (4.302652729696 * sd) / Math.sqrt(3);
+    expect((cccMean.estimate as number) - (cccMean.low as number)).toBeCloseTo(half, 9);
+    expect((cccMean.estimate as number) + half).toBeGreaterThan(1);
+    expect(cccMean.high, 'no CCC is beyond 1').toBe(1);
     const one = Object.fromEntries(Object.keys(sessions).map((id) => [id, 'all']));
     const lonely = sessionIntervals(a, TARGETS, { sessions: one }).arousal!;
     expect([lonely.cccMean.low, lonely.cccConcat.high]).toEqual([null, null]);

@@ -51,7 +51,7 @@ describe('a table', () => {
     expect(toLatex(odd)).toBe(
       [
         '% Fusion, "dev" <9 sequences>',
-        '\\begin{tabular}{lrrl}',
+        '\\begin{tabular}{lrrr}',
         '\\hline',
         'condition & runs & arousal CCC, mean over sequences & arousal CCC, concatenated \\\\',
         '\\hline',
