@@ -37,11 +37,13 @@ export { CircumplexError, type CircumplexErrorCode } from './errors.ts';
 export {
   type Aggregate,
   areaUnderRoc,
+  type CccShares,
   type ChanceLevel,
   type Concordance,
   type ConcordanceOptions,
   type Convention,
   type ConventionName,
+  cccShares,
   chanceLevels,
   compareSystems,
   concordance,
@@ -66,6 +68,7 @@ export {
   score,
   selectionScore,
   sessionIntervals,
+  sessionScores,
   type TargetScore,
 } from './evaluation/index.ts';
 export {

@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import { type Partition, readDataset } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
-import { type ConventionName, chanceLevels, score, sessionIntervals } from '../evaluation/index.ts';
+import type { ConventionName, Scores } from '../evaluation/index.ts';
 import { checkFits, readCheckpoint } from '../models/checkpoint.ts';
 import { leaks } from '../models/leaks.ts';
 import { predict } from '../models/predict.ts';
-import { scoreTable, sequenceTable, systemTable, toText } from '../report/index.ts';
+import { scoreTable, sequenceTable, systemScores, systemTable, toText } from '../report/index.ts';
 import { type Io, printResult, standardIo, warn } from './io.ts';
 import { type DeviceFlags, deviceOf, deviceOptions, JSON_OPTION, option, PARTITION, whole } from './options.ts';
 import { conventionHelp, conventionOption, scoredPairs, sequencesOf } from './scoring.ts';
@@ -60,18 +60,18 @@ async function evaluate(io: Io, path: string, directory: string, flags: Evaluate
     warnings.push(`${sequences.length - scored.length} sequences without gold standard are left out`);
   }
   const pairs = scoredPairs(data, await predict(checkpoint, data, scored, deviceOf(flags)));
-  const scores = score(pairs, checkpoint.targets, { convention });
   const sessions = Object.fromEntries(scored.map(({ id, session }) => [id, session]));
   const options = { convention, sessions, seed: flags.seed };
-  const intervals = sessionIntervals({ name: path, replicas: [pairs] }, checkpoint.targets, options);
-  const chance = chanceLevels(pairs, checkpoint.targets, options);
+  const system = systemScores({ name: path, replicas: [pairs] }, checkpoint.targets, options);
+  const [scores] = system.replicas as [Scores];
+  const { intervals, chance } = system;
   for (const line of warnings) warn(io, line);
   const title = `${path} on ${data.name}, partition ${partition}`;
   const document = { checkpoint: path, dataset: data.name, partition, convention, scores, intervals, chance, warnings };
   const tables = [
     scoreTable(title, scores),
     sequenceTable('Sequences', scores),
-    systemTable('Scores over sessions', [{ predictions: path, replicas: [scores], intervals, chance }]),
+    systemTable('Scores over sessions', [system]),
   ];
   printResult(io, json, document, tables.map(toText).join('\n'));
 }

@@ -30,6 +30,7 @@ export {
   selectionScore,
   type TargetScore,
 } from './score.ts';
+export { type CccShares, cccShares } from './shares.ts';
 export {
   type Aggregate,
   compareSystems,
@@ -39,5 +40,6 @@ export {
   type SessionIntervals,
   type StatisticsOptions,
   sessionIntervals,
+  sessionScores,
 } from './statistics.ts';
 export { predictMean, trainMean } from './trainMean.ts';

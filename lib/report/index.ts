@@ -1,6 +1,7 @@
 export * from './figures/index.ts';
 export { type Report, type ReportFigure, type ReportSection, reportHtml } from './html.ts';
 export { type Condition, type OurRuns, type PaperCondition, paperConditions, paperTables } from './paper.ts';
+export { type ScoreReport, scoreReport } from './score_report.ts';
 export {
   comparisonTable,
   conditionTable,
@@ -11,6 +12,8 @@ export {
   type SystemScores,
   scoreTable,
   sequenceTable,
+  shareTable,
+  systemScores,
   systemTable,
 } from './scoreTables.ts';
 export {

@@ -3,7 +3,16 @@ import type { Prediction } from '../models/predict.ts';
 import { attentionMap, type EpochLine, learningCurves, timeCourse, windowWeights } from './figures/index.ts';
 import { fusionWeights } from './fusionWeights.ts';
 import { type ReportFigure, type ReportSection, reportHtml } from './html.ts';
-import { conditionTable, type RunScores, scoreTable, sequenceTable } from './scoreTables.ts';
+import { intervalFigure, shareFigure } from './scoreSections.ts';
+import {
+  conditionTable,
+  type RunScores,
+  type SystemScores,
+  scoreTable,
+  sequenceTable,
+  shareTable,
+  systemTable,
+} from './scoreTables.ts';
 import { aggregates, formatNumber } from './tables.ts';
 
 /** A sequence with what was predicted for it. */
@@ -15,10 +24,8 @@ export interface ReportedSequence {
 
 /** A part of the data that is scored: dev, test, all folds joined, ... */
 export interface ReportedPart {
-  /** Of the model that the report is about; null where no sequence has a gold standard. */
-  scores: Scores | null;
-  /** Of every replica, itself included; one alone is no spread. */
-  replicas: Scores[];
+  /** The model that the report is about, then perhaps all replicas as one; none where no sequence has a gold standard. */
+  systems: SystemScores[];
   sequences: ReportedSequence[];
 }
 
@@ -51,12 +58,12 @@ export async function runReport(report: RunReport): Promise<string> {
   const { title, facts, notes, parts, provenance } = report;
   const sections: ReportSection[] = [
     ...(notes.length ? [{ heading: 'Read this first', text: notes.map(sentence) }] : []),
-    ...Object.entries(parts).map(([name, part]) => scoreSection(name, part)),
+    ...(await Promise.all(Object.entries(parts).map(([name, part]) => scoreSection(name, part)))),
     await learningSection(report),
     ...(await Promise.all(Object.entries(parts).map(([name, part]) => curveSection(name, part)))),
     ...(await windowSections(report)),
   ];
-  const headline = Object.entries(parts).flatMap(([name, { scores }]) => (scores ? headlineFacts(name, scores) : []));
+  const headline = Object.entries(parts).flatMap(([name, { systems }]) => headlineFacts(name, scoresOf(systems)));
   return reportHtml({ title, facts: { ...Object.fromEntries(headline), ...facts }, sections, provenance });
 }
 
@@ -75,14 +82,32 @@ function headlineFacts(part: string, scores: Scores): [string, string][] {
   ]);
 }
 
-function scoreSection(name: string, { scores, replicas }: ReportedPart): ReportSection {
-  if (scores === null) return { heading: `Scores: ${name}`, text: ['No sequence of this part has a gold standard.'] };
-  const spread = replicas.length > 1 ? [conditionTable('All replicas', { [name]: runScores(replicas) })] : [];
+async function scoreSection(name: string, { systems }: ReportedPart): Promise<ReportSection> {
+  const heading = `Scores: ${name}`;
+  if (systems.length === 0) return { heading, text: ['No sequence of this part has a gold standard.'] };
+  const scores = scoresOf(systems);
+  const [, together] = systems;
+  const spread = together ? [conditionTable(`All replicas: ${name}`, { [name]: runScores(together.replicas) })] : [];
   return {
-    heading: `Scores: ${name}`,
-    tables: [...spread, scoreTable('This model', scores), sequenceTable('Sequence by sequence', scores)],
+    heading,
     text: Object.entries(scores).map(([target, { perSequence }]) => rangeText(target, Object.values(perSequence))),
+    figures: [
+      await intervalFigure(`Scores, their intervals and chance: ${name}`, systems),
+      await shareFigure(`Where the distance to 1 goes: ${name}`, systems),
+    ],
+    tables: [
+      ...spread,
+      systemTable(`Scores over sessions: ${name}`, systems),
+      shareTable(`Where the distance to 1 goes: ${name}`, systems),
+      scoreTable(`This model: ${name}`, scores),
+      sequenceTable(`Sequence by sequence: ${name}`, scores),
+    ],
   };
+}
+
+/** Of the model that the report is about. */
+function scoresOf(systems: readonly SystemScores[]): Scores {
+  return systems[0]?.replicas[0] ?? {};
 }
 
 /** The spread over sequences is the larger one, and easily forgotten beside that over seeds. */

@@ -285,6 +285,26 @@ describe('circumplex score', () => {
     expect(text.stdout).toMatch(/with 8 sessions it cannot be below 0\.0078/);
   });
 
+  it('writes the same as a page, whole, beside what it prints', async () => {
+    const text = await succeed('score', at('truth'), at('near'), at('far'), '--report', at('scores.html'));
+    expect(text.stdout).toMatch(/Systems compared within sessions/);
+    const page = readFileSync(at('scores.html'), 'utf8');
+    for (const shown of [
+      'Scores over sessions',
+      'What the CCC lost',
+      'Systems compared',
+      'far, replica 2',
+      'detectable',
+    ]) {
+      expect(page).toContain(shown);
+    }
+    const { systems } = await json('score', at('truth'), at('near'), at('far'));
+    expect(page).toContain(`>${systems[0].intervals.arousal.cccMean.low.toFixed(3)}<`);
+    expect(Object.keys(systems[1].sessionScores.arousal)).toHaveLength(8);
+    const refused = await cli('score', at('truth'), at('near'), '--report', at('nowhere/scores.html'));
+    expect([refused.code, refused.stdout]).toEqual([1, '']);
+  });
+
   it('reads gold and predictions in different formats, a lone column under any name', async () => {
     for (const path of ['arff', 'npy']) mkdirSync(at(path));
     const head =

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { score } from '../../lib/evaluation/index.ts';
 import type { Prediction } from '../../lib/models/predict.ts';
 import { type RunReport, runReport, runScores } from '../../lib/report/run_report.ts';
+import { systemScores } from '../../lib/report/scoreTables.ts';
 
 const [length, targets] = [40, ['arousal', 'valence']];
 const wave = (phase: number) => Float64Array.from({ length: 2 * length }, (_, i) => Math.sin(i / 5 + phase));
@@ -22,11 +23,13 @@ const traces = {
   windows: { video: { left: 1, window: 3, weights: new Float32Array(20 * 3).fill(1 / 3) } },
 };
 
-const scoresOf = (...ids: string[]) =>
-  score(
-    ids.map((sequence) => ({ sequence, gold: wave(0), prediction: wave(0.3) })),
-    targets,
-  );
+const pairsOf = (...ids: string[]) =>
+  ids.map((sequence) => ({ sequence, gold: wave(0), prediction: prediction(sequence).values }));
+
+const systemsOf = (...ids: string[]) => [
+  systemScores({ name: 'this model', replicas: [pairsOf(...ids)] }, targets),
+  systemScores({ name: 'all 2 replicas', replicas: [pairsOf(...ids), pairsOf(...ids)] }, targets),
+];
 
 const report: RunReport = {
   title: 'a run',
@@ -34,11 +37,10 @@ const report: RunReport = {
   notes: ['the epoch is chosen on dev: scores on dev are optimistic'],
   parts: {
     dev: {
-      scores: scoresOf('dev_1', 'dev_2'),
-      replicas: [scoresOf('dev_1', 'dev_2'), scoresOf('dev_1', 'dev_2')],
+      systems: systemsOf('dev_1', 'dev_2'),
       sequences: ['dev_1', 'dev_2'].map((id) => ({ gold: wave(0), prediction: prediction(id, traces) })),
     },
-    test: { scores: null, replicas: [], sequences: [{ gold: null, prediction: prediction('test_1', traces) }] },
+    test: { systems: [], sequences: [{ gold: null, prediction: prediction('test_1', traces) }] },
   },
   learning: [
     {
@@ -59,6 +61,14 @@ describe("a run's report", () => {
     expect(html.indexOf('Read this first')).toBeLessThan(html.indexOf('Scores: dev'));
     expect(html).toContain('The epoch is chosen on dev: scores on dev are optimistic.');
     expect(html).toContain('arousal CCC, mean over sequences (dev)');
+  });
+
+  it('shows what the CCC lost, and the intervals of the model and of all its replicas', async () => {
+    const html = await runReport(report);
+    expect(html).toMatch(/lost to location.*lost to scale.*lost to correlation/s);
+    expect(html).toContain('95% of chance lies left of it');
+    expect(html).toMatch(/2 sessions; intervals of 95%.*optimistic with fewer than 30 sessions/);
+    expect(html).toContain('all 2 replicas');
   });
 
   it('draws each target of each sequence with the fusion weights, held from frame to frame of the curve', async () => {
@@ -84,7 +94,7 @@ describe("a run's report", () => {
 
   it('draws nine sequences of a part and says where the others are', async () => {
     const many = Array.from({ length: 11 }, (_, i) => ({ gold: wave(0), prediction: prediction(`dev_${i + 1}`) }));
-    const html = await runReport({ ...report, parts: { dev: { scores: null, replicas: [], sequences: many } } });
+    const html = await runReport({ ...report, parts: { dev: { systems: [], sequences: many } } });
     expect(html).toContain('dev_9: arousal');
     expect(html).not.toContain('dev_10: arousal');
     expect(html).toContain('2 more sequences are not drawn');

@@ -4,7 +4,10 @@ import {
   attentionMap,
   boxPlot,
   type EpochLine,
+  intervalPlot,
   learningCurves,
+  lossBars,
+  pairedScores,
   timeCourse,
   windowWeights,
 } from '../../../lib/report/figures/index.ts';
@@ -68,6 +71,40 @@ const figures: Record<string, { svg: string; labels: string[] }> = {
       'the epoch kept',
       '100',
     ],
+  },
+  'the interval plot': {
+    svg: await intervalPlot({
+      title: 'Scores',
+      measures: {
+        'CCC, mean over sequences': {
+          attention: { arousal: { estimate: 0.5, low: 0.3, high: 0.7, chance: 0.1 } },
+          OLB: { arousal: { estimate: 0.4, low: null, high: null, chance: null } },
+        },
+        'CCC, concatenated': { OLB: { arousal: { estimate: null, low: null, high: null, chance: null } } },
+      },
+    }),
+    labels: ['CCC, mean over sequences', 'CCC, concatenated', 'attention', 'OLB', 'arousal', 'score'],
+  },
+  'the loss bars': {
+    svg: await lossBars({
+      title: 'Losses',
+      systems: {
+        good: { arousal: { ccc: 0.5, location: 0.1, scale: 0.15, correlation: 0.25 }, valence: null },
+        bad: { arousal: { ccc: -0.2, location: 0, scale: 0, correlation: 1.2 } },
+      },
+    }),
+    labels: ['CCC, concatenated', 'lost to location', 'lost to scale', 'lost to correlation', 'good', 'bad', 'arousal'],
+  },
+  'the paired scores': {
+    svg: await pairedScores({
+      title: 'Paired',
+      measure: 'CCC of a session, mean over sequences',
+      systems: {
+        a: { arousal: { p: 0.1, q: 0.5, r: null }, valence: { p: 0.2, q: 0.3, r: 0.4 } },
+        b: { arousal: { p: 0.2, q: 0.6, r: 0.1 }, valence: { p: 0.2, q: 0.3, r: 0.4 } },
+      },
+    }),
+    labels: ['Paired', 'CCC of a session, mean over sequences', 'a', 'b', 'arousal', 'valence', 'a session'],
   },
   'the window weights': {
     svg: await windowWeights({
@@ -142,6 +179,25 @@ describe('figures', () => {
 
   it('draw a dot a run, undefined runs left out', () => {
     expect(figures['the box plot']?.svg.match(/<circle[^>]* r="3"/g)).toHaveLength(6);
+  });
+
+  it('stack the shares of a CCC to 1, a negative CCC to the left of 0', () => {
+    const rects = (figures['the loss bars']?.svg as string).match(/<rect (?!width="12")[^>]*>/g) as string[];
+    const attribute = (rect: string, name: string) => Number(rect.match(new RegExp(` ${name}="([^"]*)"`))?.[1]);
+    const bars = rects.map((rect) => ({ y: attribute(rect, 'y'), width: attribute(rect, 'width') }));
+    const rows = [...new Set(bars.map(({ y }) => y))].map((row) => bars.filter(({ y }) => y === row));
+    const shares = rows.map((row) => row.map(({ width }) => width));
+    const [good, bad] = shares as [number[], number[]];
+    const whole = good.reduce((a, b) => a + b, 0);
+    expect(good.map((width) => width / whole).map((share) => Number(share.toFixed(2)))).toEqual([0.5, 0.1, 0.15, 0.25]);
+    expect(bad.map((width) => width / whole).map((share) => Number(share.toFixed(2)))).toEqual([0.2, 1]);
+  });
+
+  it('draw a dot a session that has a score, and leave out what is undefined', () => {
+    const dots = (name: string, r: number) =>
+      figures[name]?.svg.match(new RegExp(`<circle[^>]* r="${r}"`, 'g'))?.length;
+    expect(dots('the paired scores', 3)).toBe(11);
+    expect(dots('the interval plot', 5)).toBe(2);
   });
 
   it('escape what they are given', async () => {
