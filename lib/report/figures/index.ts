@@ -4,5 +4,7 @@ export { type Interval, type IntervalPlot, intervalPlot } from './intervalPlot.t
 export { type EpochLine, type LearningCurves, learningCurves } from './learningCurves.ts';
 export { type LossBars, lossBars } from './lossBars.ts';
 export { type PairedScores, pairedScores } from './pairedScores.ts';
+export { type RaterCurves, raterCurves } from './raterCurves.ts';
+export { type SearchCurves, searchCurves } from './searchCurves.ts';
 export { type TimeCourse, timeCourse } from './timeCourse.ts';
 export { type WindowWeights, windowWeights } from './windowWeights.ts';

@@ -8,6 +8,8 @@ import {
   learningCurves,
   lossBars,
   pairedScores,
+  raterCurves,
+  searchCurves,
   timeCourse,
   windowWeights,
 } from '../../../lib/report/figures/index.ts';
@@ -106,6 +108,29 @@ const figures: Record<string, { svg: string; labels: string[] }> = {
     }),
     labels: ['Paired', 'CCC of a session, mean over sequences', 'a', 'b', 'arousal', 'valence', 'a session'],
   },
+  'the search curves': {
+    svg: await searchCurves({
+      title: 'Delay',
+      tried: 'delay (s)',
+      measure: 'CCC, mean over sequences',
+      curves: {
+        arousal: { points: [0, 1, 2].map((at) => ({ at, score: at === 0 ? null : at / 9 })), chosen: 2 },
+        valence: { points: [0, 1, 2].map((at) => ({ at, score: 0.1 })), chosen: 0 },
+      },
+    }),
+    labels: ['Delay', 'delay (s)', 'CCC, mean over sequences', 'chosen', 'arousal', 'valence', '2'],
+  },
+  "the raters' curves": {
+    svg: await raterCurves({
+      title: 'P16',
+      target: 'arousal',
+      time,
+      raters: ['FM1', 'FM2', 'FF1'],
+      ratings: Float64Array.from({ length: 3 * FRAMES }, (_, i) => (i % 50 === 0 ? Number.NaN : Math.sin(i / 700))),
+      gold,
+    }),
+    labels: ['P16', 'arousal', 'time (s)', 'gold standard', 'FM1', 'FF1'],
+  },
   'the window weights': {
     svg: await windowWeights({
       title: 'Window',
@@ -182,7 +207,7 @@ describe('figures', () => {
   });
 
   it('stack the shares of a CCC to 1, a negative CCC to the left of 0', () => {
-    const rects = (figures['the loss bars']?.svg as string).match(/<rect (?!width="12")[^>]*>/g) as string[];
+    const rects = figures['the loss bars']!.svg.match(/<rect (?!width="12")[^>]*>/g) as string[];
     const attribute = (rect: string, name: string) => Number(rect.match(new RegExp(` ${name}="([^"]*)"`))?.[1]);
     const bars = rects.map((rect) => ({ y: attribute(rect, 'y'), width: attribute(rect, 'width') }));
     const rows = [...new Set(bars.map(({ y }) => y))].map((row) => bars.filter(({ y }) => y === row));
@@ -206,7 +231,24 @@ describe('figures', () => {
     expect(isWellFormed(svg)).toBe(true);
   });
 
+  it('name more raters than there are colours by their number alone', async () => {
+    const raters = Array.from({ length: 7 }, (_, i) => `r${i}`);
+    const svg = await raterCurves({
+      title: 't',
+      target: 'a',
+      time: [0, 1],
+      raters,
+      ratings: new Float64Array(14),
+      gold: [0, 0],
+    });
+    expect(svg).toContain('a rater, of 7');
+    expect(svg).not.toContain('>r3<');
+    expect(svg.match(/<path[^>]* stroke-opacity="0.45"|<g[^>]*stroke-opacity="0.45"/g)).toHaveLength(7);
+  });
+
   it('refuse arrays that do not fit', async () => {
+    const rated = { title: 't', target: 'a', time: [0, 1], raters: ['x', 'y'], gold: [0, 1] };
+    await expect(raterCurves({ ...rated, ratings: [1, 2, 3] })).rejects.toThrow(/3 ratings of 2 raters/);
     const course = { title: 't', target: 'a', time, gold, prediction };
     await expect(timeCourse({ ...course, gold: [1] })).rejects.toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }));
     await expect(timeCourse({ ...course, weights: { audio: [1] } })).rejects.toThrow(/audio has 1 frames/);
