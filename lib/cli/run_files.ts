@@ -1,13 +1,12 @@
 import { join } from 'node:path';
 import { type Dataset, readText, type Sequence, writeFileWhole } from '../data/index.ts';
-import type { Scores } from '../evaluation/index.ts';
+import type { ReliabilityTest, Scores } from '../evaluation/index.ts';
 import type { Checkpoint } from '../models/checkpoint.ts';
 import type { Model } from '../models/model.ts';
 import { type Prediction, predict } from '../models/predict.ts';
 import { type EpochLine, type SystemScores, systemScores } from '../report/index.ts';
 import { type ReportedPart, type RunReport, runReport } from '../report/run_report.ts';
-import type { CrossValidation, Run, RunDirectory } from '../training/index.ts';
-import { scoredPairs } from './scoring.ts';
+import { type CrossValidation, type Run, type RunDirectory, scoredPairs, testReliability } from '../training/index.ts';
 
 /** What a finished run comes to. */
 export interface RunSummary {
@@ -30,11 +29,16 @@ export async function writeRun(run: Run): Promise<RunSummary> {
   const systems = Object.fromEntries(
     Object.entries(parts).map(([name, all]) => [name, replicas.map((r) => systemsOf(run.dataset, all, r))]),
   );
+  const reliability: Record<string, ReliabilityTest | null> = {};
+  for (const [name, [own]] of Object.entries(parts)) {
+    reliability[name] = await reliabilityOf(run, own as Prediction[]);
+  }
   const kept = checkpoints.map((checkpoint) => checkpoint.epoch as number);
   for (const r of replicas) {
     const checkpoint = checkpoints[r] as Checkpoint;
     const own = (name: string): ReportedPart => ({
       systems: (systems[name] as SystemScores[][])[r] as SystemScores[],
+      reliability: r === 0 ? (reliability[name] ?? null) : null,
       sequences: withGold(run.dataset, (parts[name] as Prediction[][])[r] as Prediction[]),
     });
     const report = await runReport({
@@ -80,6 +84,7 @@ export async function writeCrossValidation(out: string, dataset: Dataset, result
     parts: {
       'all folds joined': {
         systems: systemsOf(dataset, predictions, 0),
+        reliability: null,
         sequences: withGold(dataset, predictions[0] as Prediction[]),
       },
     },
@@ -120,6 +125,25 @@ async function predictedParts(run: Run): Promise<Record<string, Prediction[][]>>
     predictions.push(await predict(run.best(r), run.dataset, selection, { ...run.deviceOptions, traces: r === 0 }));
   }
   return { selection: predictions };
+}
+
+/** Seconds without each modality; less where sequences are short. */
+const FAILING = 10;
+
+/** Replica 0, where each modality fails in turn; null for a model of one modality, or without a gold standard. */
+async function reliabilityOf(run: Run, predictions: readonly Prediction[]): Promise<ReliabilityTest | null> {
+  const { streams, fusion } = run.config.model;
+  const modalities = [...new Set(streams.flatMap(({ inputs }) => inputs))];
+  const sequences = predictions
+    .map(({ sequence }) => sequenceOf(run.dataset, sequence))
+    .filter(({ targets }) => targets !== null);
+  if (fusion === 'none' || modalities.length < 2 || sequences.length === 0) return null;
+  const { rate } = run.dataset;
+  const shortest = Math.min(...sequences.map(({ length }) => length)) / rate;
+  const seconds = Math.min(FAILING, Math.floor(shortest * rate * 0.25) / rate);
+  if (seconds === 0) return null;
+  const corrupt = modalities.map((modality) => ({ modality, seconds }));
+  return testReliability(run.best(0), run.dataset, sequences, { ...run.deviceOptions, drop: modalities, corrupt });
 }
 
 /** A replica, and in the report of the first all of them as one system; none where no sequence has a gold standard. */

@@ -30,10 +30,11 @@ import {
   type Table,
   toText,
 } from '../report/index.ts';
+import { pickColumns } from '../training/index.ts';
 import { version } from '../version.ts';
 import { type Io, printResult, standardIo, warn } from './io.ts';
 import { JSON_OPTION, names, option, whole } from './options.ts';
-import { conventionHelp, conventionOption, pickColumns } from './scoring.ts';
+import { conventionHelp, conventionOption } from './scoring.ts';
 
 interface ScoreFlags {
   convention: ConventionName;

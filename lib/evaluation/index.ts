@@ -19,6 +19,14 @@ export {
   type Ratings,
   raterAgreement,
 } from './gold_standard.ts';
+export {
+  type BeforeAfter,
+  type CorruptionEffect,
+  type InsideOutside,
+  insideOutside,
+  type ReliabilityTest,
+  type StretchOfValues,
+} from './reliability.ts';
 export { type ReplicaStatistics, replicaStatistics } from './replicas.ts';
 export { fitRidge, type Matrix, predictRidge, type Ridge } from './ridge.ts';
 export {

@@ -3,6 +3,7 @@ export * from './figures/index.ts';
 export { type GoldReport, goldReport, type RatedSequence } from './gold_report.ts';
 export { type Report, type ReportFigure, type ReportSection, reportHtml } from './html.ts';
 export { type Condition, type OurRuns, type PaperCondition, paperConditions, paperTables } from './paper.ts';
+export { reliabilityTables } from './reliabilityTables.ts';
 export { type ScoreReport, scoreReport } from './score_report.ts';
 export {
   comparisonTable,

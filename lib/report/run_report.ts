@@ -1,8 +1,9 @@
-import { type Concordance, replicaStatistics, type Scores } from '../evaluation/index.ts';
+import { type Concordance, type ReliabilityTest, replicaStatistics, type Scores } from '../evaluation/index.ts';
 import type { Prediction } from '../models/predict.ts';
 import { attentionMap, type EpochLine, learningCurves, timeCourse, windowWeights } from './figures/index.ts';
 import { fusionWeights } from './fusionWeights.ts';
 import { type ReportFigure, type ReportSection, reportHtml } from './html.ts';
+import { reliabilitySection } from './reliabilityTables.ts';
 import { intervalFigure, shareFigure } from './scoreSections.ts';
 import {
   conditionTable,
@@ -26,6 +27,8 @@ export interface ReportedSequence {
 export interface ReportedPart {
   /** The model that the report is about, then perhaps all replicas as one; none where no sequence has a gold standard. */
   systems: SystemScores[];
+  /** What the model does where a modality fails; null where it was not tried. */
+  reliability: ReliabilityTest | null;
   sequences: ReportedSequence[];
 }
 
@@ -62,6 +65,11 @@ export async function runReport(report: RunReport): Promise<string> {
     await learningSection(report),
     ...(await Promise.all(Object.entries(parts).map(([name, part]) => curveSection(name, part)))),
     ...(await windowSections(report)),
+    ...(await Promise.all(
+      Object.entries(parts).flatMap(([name, { reliability }]) =>
+        reliability ? [reliabilitySection(name, reliability)] : [],
+      ),
+    )),
   ];
   const headline = Object.entries(parts).flatMap(([name, { systems }]) => headlineFacts(name, scoresOf(systems)));
   return reportHtml({ title, facts: { ...Object.fromEntries(headline), ...facts }, sections, provenance });

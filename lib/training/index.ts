@@ -17,7 +17,9 @@ export {
   type TrainingSettings,
   type TrainOptions,
 } from './options.ts';
+export { type FailingStretch, type ReliabilityOptions, testReliability } from './reliability.ts';
 export { fingerprint, RunDirectory, replicaDirectory } from './run_directory.ts';
+export { pickColumns, scoredPairs } from './scored_pairs.ts';
 export { type Split, split } from './selection.ts';
 export { Run, type RunConfig, train } from './train.ts';
 export { type EpochReport, Trainer } from './trainer.ts';

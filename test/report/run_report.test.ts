@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { score } from '../../lib/evaluation/index.ts';
+import { type Scores, score } from '../../lib/evaluation/index.ts';
 import type { Prediction } from '../../lib/models/predict.ts';
 import { type RunReport, runReport, runScores } from '../../lib/report/run_report.ts';
 import { systemScores } from '../../lib/report/scoreTables.ts';
@@ -38,9 +38,10 @@ const report: RunReport = {
   parts: {
     dev: {
       systems: systemsOf('dev_1', 'dev_2'),
+      reliability: null,
       sequences: ['dev_1', 'dev_2'].map((id) => ({ gold: wave(0), prediction: prediction(id, traces) })),
     },
-    test: { systems: [], sequences: [{ gold: null, prediction: prediction('test_1', traces) }] },
+    test: { systems: [], reliability: null, sequences: [{ gold: null, prediction: prediction('test_1', traces) }] },
   },
   learning: [
     {
@@ -85,6 +86,28 @@ describe("a run's report", () => {
     expect(html).not.toContain('CCC, mean over sequences (test)');
   });
 
+  it('tells what a failing modality does: tables, and where the weights went', async () => {
+    const shift = (inside: number) => ({ before: { inside: 0.5, outside: 0.4 }, after: { inside, outside: 0.4 } });
+    const effect = (fill: 'missing' | 'noise') => ({
+      modality: 'video',
+      fill,
+      seconds: 10,
+      seed: 0,
+      rmse: { arousal: shift(0.9) },
+      weights: { arousal: { audio: shift(1), video: shift(0) } },
+    });
+    const [{ replicas }] = systemsOf('dev_1') as [ReturnType<typeof systemsOf>[0]];
+    const [whole] = replicas as [Scores];
+    const reliability = { whole, dropped: { video: whole }, corrupted: [effect('missing'), effect('noise')] };
+    const html = await runReport({ ...report, parts: { dev: { ...report.parts.dev!, reliability } } });
+    for (const shown of ['for 10 s of every sequence', 'Scores without a modality: dev', '(nothing dropped)']) {
+      expect(html).toContain(shown);
+    }
+    expect(html).toMatch(/Weights where a modality fails: dev.*noise for video.*1\.000.*0\.400/s);
+    expect(html).toContain('Do the weights move? dev');
+    expect(await runReport(report)).not.toContain('When a modality fails');
+  });
+
   it('draws the softmax of a static window once, instead of a map a sequence', async () => {
     const logits = Float32Array.of(0, Math.log(2), 0);
     const html = await runReport({ ...report, staticWindows: { video: { left: 1, logits } } });
@@ -94,7 +117,7 @@ describe("a run's report", () => {
 
   it('draws nine sequences of a part and says where the others are', async () => {
     const many = Array.from({ length: 11 }, (_, i) => ({ gold: wave(0), prediction: prediction(`dev_${i + 1}`) }));
-    const html = await runReport({ ...report, parts: { dev: { systems: [], sequences: many } } });
+    const html = await runReport({ ...report, parts: { dev: { systems: [], reliability: null, sequences: many } } });
     expect(html).toContain('dev_9: arousal');
     expect(html).not.toContain('dev_10: arousal');
     expect(html).toContain('2 more sequences are not drawn');

@@ -7,4 +7,5 @@ export { type PairedScores, pairedScores } from './pairedScores.ts';
 export { type RaterCurves, raterCurves } from './raterCurves.ts';
 export { type SearchCurves, searchCurves } from './searchCurves.ts';
 export { type TimeCourse, timeCourse } from './timeCourse.ts';
+export { type WeightShift, type WeightShifts, weightShifts } from './weightShifts.ts';
 export { type WindowWeights, windowWeights } from './windowWeights.ts';

@@ -11,6 +11,7 @@ import {
   raterCurves,
   searchCurves,
   timeCourse,
+  weightShifts,
   windowWeights,
 } from '../../../lib/report/figures/index.ts';
 
@@ -130,6 +131,16 @@ const figures: Record<string, { svg: string; labels: string[] }> = {
       gold,
     }),
     labels: ['P16', 'arousal', 'time (s)', 'gold standard', 'FM1', 'FF1'],
+  },
+  'the shifts of weights': {
+    svg: await weightShifts({
+      title: 'Shifts',
+      shifts: ['audio', 'video'].flatMap((stream) => [
+        { corruption: 'video missing', target: 'arousal', stream, from: 0.5, to: stream === 'audio' ? 1 : 0 },
+        { corruption: 'noise for video', target: 'arousal', stream, from: 0.5, to: 0.5 },
+      ]),
+    }),
+    labels: ['Shifts', 'mean weight', 'video missing', 'noise for video', 'arousal', 'weight of audio'],
   },
   'the window weights': {
     svg: await windowWeights({
