@@ -51,8 +51,9 @@ export interface RunReport {
   provenance: unknown;
 }
 
-/** Sequences whose curves are drawn, a part; the others lie in predictions/. */
+/** Sequences whose curves are drawn, a part: all of so few, else the best and the worst. */
 const DRAWN = 9;
+const [BEST, WORST] = [4, 4];
 /** Sequences whose attention window is drawn. */
 const MAPPED = 3;
 
@@ -137,9 +138,11 @@ async function learningSection({ learning, loss }: RunReport): Promise<ReportSec
   return { heading: 'Learning curves', figures };
 }
 
-async function curveSection(name: string, { sequences }: ReportedPart): Promise<ReportSection> {
+async function curveSection(name: string, part: ReportedPart): Promise<ReportSection> {
   const figures: ReportFigure[] = [];
-  for (const { gold, prediction } of sequences.slice(0, DRAWN)) {
+  const { drawn, text } = drawnOf(part);
+  const scores = scoresOf(part.systems);
+  for (const { gold, prediction } of drawn) {
     const { sequence, targets, rate, values, traces } = prediction;
     const fusion = traces?.fusion;
     const length = values.length / targets.length;
@@ -156,12 +159,38 @@ async function curveSection(name: string, { sequences }: ReportedPart): Promise<
           : {}),
       });
       const weights = fusion ? ' Weights stand at the time of the signals they look at.' : '';
-      figures.push({ svg, caption: `${target} of ${sequence}, ${name}.${weights}` });
+      const ccc = scores[target]?.perSequence[sequence]?.ccc;
+      const score = ccc === undefined ? '' : `: CCC ${formatNumber(ccc, 3)}`;
+      figures.push({ svg, caption: `${target} of ${sequence}, ${name}${score}.${weights}` });
     }
   }
-  const more = sequences.length - DRAWN;
-  const text = more > 0 ? [`${more} more sequences are not drawn; their curves lie in predictions/.`] : [];
   return { heading: `Gold and prediction: ${name}`, text, figures };
+}
+
+/** Few sequences in their order; of many the best, then the worst by the CCC of a sequence, averaged over targets. */
+function drawnOf({ systems, sequences }: ReportedPart): { drawn: ReportedSequence[]; text: string[] } {
+  if (sequences.length <= DRAWN) return { drawn: sequences, text: [] };
+  const scores = Object.values(scoresOf(systems));
+  const ranked = sequences
+    .flatMap((own) => {
+      const cccs = scores.map(({ perSequence }) => perSequence[own.prediction.sequence]?.ccc ?? null);
+      const { mean } = replicaStatistics(cccs);
+      return mean === null ? [] : [{ own, mean }];
+    })
+    .sort((a, b) => b.mean - a.mean);
+  const rest = (drawn: number) =>
+    `${sequences.length - drawn} more sequences are not drawn; their curves lie in predictions/.`;
+  if (ranked.length <= DRAWN) return { drawn: sequences.slice(0, DRAWN), text: [rest(DRAWN)] };
+  const [best, worst] = [ranked.slice(0, BEST), ranked.slice(-WORST)];
+  const named = (some: typeof ranked) =>
+    some.map(({ own, mean }) => `${own.prediction.sequence} (${formatNumber(mean, 3)})`).join(', ');
+  return {
+    drawn: [...best, ...worst].map(({ own }) => own),
+    text: [
+      `Best by the CCC of a sequence, mean over targets: ${named(best)}. Worst: ${named(worst)}.`,
+      rest(BEST + WORST),
+    ],
+  };
 }
 
 async function windowSections({ parts, staticWindows, rate }: RunReport): Promise<ReportSection[]> {
@@ -170,7 +199,7 @@ async function windowSections({ parts, staticWindows, rate }: RunReport): Promis
     const svg = await windowWeights({ title: `Window of ${stream}`, rate, left, weights: softmax(logits) });
     figures.push({ svg, caption: `What ${stream} learned to weigh each offset with, the same at every frame.` });
   }
-  const sequences = Object.values(parts).flatMap((part) => part.sequences.slice(0, MAPPED));
+  const sequences = Object.values(parts).flatMap((part) => drawnOf(part).drawn.slice(0, MAPPED));
   for (const { prediction } of sequences) {
     for (const [stream, { left, window, weights }] of Object.entries(prediction.traces?.windows ?? {})) {
       if (stream in staticWindows || weights.length === 0) continue;

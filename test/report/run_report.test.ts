@@ -123,6 +123,22 @@ describe("a run's report", () => {
     expect(html).toContain('2 more sequences are not drawn');
   });
 
+  it('draws the best and the worst of many scored sequences, with their CCC', async () => {
+    const ids = Array.from({ length: 12 }, (_, i) => `dev_${i + 1}`);
+    // The later, the worse: the phase moves away from gold's.
+    const values = (i: number) => wave(0.1 * (i + 1));
+    const pairs = ids.map((sequence, i) => ({ sequence, gold: wave(0), prediction: values(i) }));
+    const systems = [systemScores({ name: 'this model', replicas: [pairs] }, targets)];
+    const sequences = ids.map((id, i) => ({ gold: wave(0), prediction: { ...prediction(id), values: values(i) } }));
+    const html = await runReport({ ...report, parts: { dev: { systems, reliability: null, sequences } } });
+    const drawn = [...html.matchAll(/<title>(dev_\d+): arousal/g)].map(([, id]) => id);
+    expect(drawn).toEqual(['dev_1', 'dev_2', 'dev_3', 'dev_4', 'dev_9', 'dev_10', 'dev_11', 'dev_12']);
+    const ccc = systems[0]?.replicas[0]?.arousal?.perSequence.dev_12?.ccc as number;
+    expect(html).toContain(`arousal of dev_12, dev: CCC ${ccc.toFixed(3)}.`);
+    expect(html).toMatch(/Best by .*: dev_1 \(0\.\d{3}\), dev_2 .*Worst: dev_9 .*, dev_12 /);
+    expect(html).toContain('4 more sequences are not drawn');
+  });
+
   it('escapes what comes from the data', async () => {
     const html = await runReport({ ...report, title: '<b>bold</b>', notes: ['a <script> of a name'] });
     expect(html).not.toMatch(/<b>bold|<script>/);
