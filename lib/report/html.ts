@@ -126,7 +126,7 @@ const STYLE = `
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e6e6; --soft: #a8a8a8; --line: #444444; --page: #161616; --block: #202020; --link: #8ab4f8; }
 }
-body { margin: 2rem auto; padding: 0 1rem; max-width: 60rem; background: var(--page); color: var(--ink);
+body { margin: 2rem auto; padding: 0 1rem; max-width: 68rem; background: var(--page); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.2; }
 h2 { font-size: 1.2rem; margin-top: 2.5rem; padding-bottom: .2rem; border-bottom: 1px solid var(--line); }
@@ -145,8 +145,7 @@ dd { margin: 0; font-weight: 600; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 caption { text-align: left; font-weight: 600; padding-bottom: .4rem; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: bottom; }
-th[scope=row] { position: sticky; left: 0; min-width: 5rem; max-width: 11rem; background: var(--page); font-weight: 400;
-  overflow-wrap: anywhere; }
+th[scope=row] { position: sticky; left: 0; background: var(--page); font-weight: 400; }
 .number { text-align: right; }
 td.number { white-space: nowrap; }
 .note, figcaption { color: var(--soft); font-size: .85rem; }

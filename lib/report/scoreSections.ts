@@ -1,7 +1,6 @@
 import { boxPlot, type Interval, intervalPlot, lossBars, pairedScores } from './figures/index.ts';
 import type { ReportFigure } from './html.ts';
 import { type SystemScores, systemShares } from './scoreTables.ts';
-import { systemLabels } from './systemLabels.ts';
 import { aggregates } from './tables.ts';
 
 /** Each system's scores with their intervals over sessions and the level of chance. */
@@ -14,7 +13,7 @@ export async function intervalFigure(title: string, systems: readonly SystemScor
           { ...own[kind], chance: chance[target]?.[kind].p95 ?? null },
         ]),
       );
-    return [`CCC, ${aggregates[kind]}`, byLabel(systems, of)] as const;
+    return [`CCC, ${aggregates[kind]}`, byName(systems, of)] as const;
   });
   const svg = await intervalPlot({ title, measures: Object.fromEntries(measures) });
   const caption =
@@ -24,7 +23,7 @@ export async function intervalFigure(title: string, systems: readonly SystemScor
 
 /** Of each system and target, the CCC and what it lost. */
 export async function shareFigure(title: string, systems: readonly SystemScores[]): Promise<ReportFigure> {
-  const svg = await lossBars({ title, systems: byLabel(systems, systemShares) });
+  const svg = await lossBars({ title, systems: byName(systems, systemShares) });
   const caption =
     'What is lost to location and scale can be won back without another model; what is lost to correlation cannot.';
   return { svg, caption };
@@ -36,7 +35,7 @@ export async function spreadFigure(title: string, systems: readonly SystemScores
     title,
     measure: 'CCC of a sequence',
     dot: 'a sequence',
-    conditions: byLabel(systems, sequenceScores),
+    conditions: byName(systems, sequenceScores),
   });
   return { svg, caption: 'The spread over sequences is larger than that over seeds, and easily forgotten beside it.' };
 }
@@ -46,16 +45,15 @@ export async function pairedFigure(title: string, systems: readonly SystemScores
   const svg = await pairedScores({
     title,
     measure: 'CCC of a session, mean over sequences',
-    systems: byLabel(systems, (system) => system.sessionScores),
+    systems: byName(systems, (system) => system.sessionScores),
   });
   const caption =
     'A line is a session. Lines that lean the same way say more than the distance of the means: the test swaps the systems within sessions.';
   return { svg, caption };
 }
 
-function byLabel<T>(systems: readonly SystemScores[], of: (system: SystemScores) => T): Record<string, T> {
-  const labels = systemLabels(systems.map(({ predictions }) => predictions));
-  return Object.fromEntries(systems.map((system, i) => [labels[i] as string, of(system)]));
+function byName<T>(systems: readonly SystemScores[], of: (system: SystemScores) => T): Record<string, T> {
+  return Object.fromEntries(systems.map((system) => [system.predictions, of(system)]));
 }
 
 function sequenceScores({ replicas }: SystemScores): Record<string, (number | null)[]> {

@@ -108,7 +108,7 @@ export function shareTable(title: string, systems: readonly SystemScores[]): Tab
       { name: 'target' },
       { name: `CCC, ${aggregates.cccConcat}` },
       { name: 'lost to location' },
-      { name: 'lost to scale' },
+      { name: 'then lost to scale' },
       { name: 'lost to correlation' },
     ],
     rows: systems.flatMap((system) =>

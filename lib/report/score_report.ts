@@ -3,13 +3,13 @@ import { type ReportSection, reportHtml } from './html.ts';
 import { intervalFigure, pairedFigure, shareFigure, spreadFigure } from './scoreSections.ts';
 import {
   comparisonTable,
-  describeConvention,
   type SystemScores,
   scoreTable,
   sequenceTable,
   shareTable,
   systemTable,
 } from './scoreTables.ts';
+import { systemLabels } from './systemLabels.ts';
 import { formatNumber } from './tables.ts';
 
 export interface ScoreReport {
@@ -27,7 +27,11 @@ export interface ScoreReport {
 
 /** Scores as one HTML document: what is lost and to what, intervals and chance, systems compared, sequence by sequence. */
 export async function scoreReport(report: ScoreReport): Promise<string> {
-  const { gold, convention, systems, comparison, warnings, provenance } = report;
+  const { gold, convention, warnings, provenance } = report;
+  const labels = systemLabels(report.systems.map(({ predictions }) => predictions));
+  const systems = report.systems.map((system, i) => ({ ...system, predictions: labels[i] as string }));
+  const label = (name: string) => labels[report.systems.findIndex(({ predictions }) => predictions === name)] as string;
+  const comparison = report.comparison?.map((test) => ({ ...test, a: label(test.a), b: label(test.b) }));
   const sections: ReportSection[] = [
     ...(warnings.length > 0 ? [{ heading: 'Read this first', text: warnings }] : []),
     {
@@ -49,7 +53,7 @@ export async function scoreReport(report: ScoreReport): Promise<string> {
   ];
   return reportHtml({
     title: `Scores against ${gold}`,
-    facts: { ...headline(systems), convention: describeConvention(convention) },
+    facts: { ...headline(systems), convention },
     sections,
     provenance,
   });
@@ -83,7 +87,7 @@ function headline(systems: readonly SystemScores[]): Record<string, string | num
 }
 
 function scoreTables({ predictions, replicas }: SystemScores) {
-  return replicas.map((scores, r) => scoreTable(`${predictions}${ofReplica(replicas, r)}`, scores));
+  return replicas.map((scores, r) => scoreTable(`Scores of ${predictions}${ofReplica(replicas, r)}`, scores));
 }
 
 function sequenceTables({ predictions, replicas }: SystemScores) {

@@ -1,7 +1,7 @@
 const LONGEST = 34;
 
 /**
- * What systems are called in a figure: paths without the folders that all share, cut at the front where they are still
+ * What systems are called in a report: paths without the folders that all share, cut at the front where they are still
  * long. Different names stay different.
  */
 export function systemLabels(names: readonly string[]): string[] {

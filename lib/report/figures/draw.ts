@@ -73,8 +73,8 @@ function legendMarkup(legend: readonly LegendEntry[]): string {
       const mark = shapes[shape](escapeMarkup(colour));
       const entry = `${opacity < 1 ? `<g opacity="${opacity}">${mark}</g>` : mark}<text x="18" y="10">${escapeMarkup(label)}</text>`;
       const placed = `<g transform="translate(${x},${TITLE_HEIGHT + 3})">${entry}</g>`;
-      // No font metrics at hand: 0.52 em is a wide mean advance among common sans-serif fonts.
-      x += 18 + 20 + Math.ceil(0.52 * FONT_SIZE * label.length);
+      // No font metrics at hand: 0.56 em is a wide mean advance among common sans-serif fonts.
+      x += 18 + 20 + Math.ceil(0.56 * FONT_SIZE * label.length);
       return placed;
     })
     .join('');

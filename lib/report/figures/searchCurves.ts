@@ -40,7 +40,7 @@ export async function searchCurves({ title, tried, measure, curves }: SearchCurv
           Plot.lineY(line, { x: 'at', y: 'score', stroke: colour(0), strokeWidth: 2 }),
           Plot.dot(line, { x: 'at', y: 'score', r: 2.5, fill: colour(0), filter: (d) => !Number.isNaN(d.score) }),
           Plot.ruleX([chosen], { stroke: colour(5), strokeWidth: 2, strokeDasharray: '5 4' }),
-          Plot.text([chosen], { x: (value) => value, text: String, frameAnchor: 'top', dx: 4, textAnchor: 'start' }),
+          Plot.text([chosen], { x: (value) => value, text: String, frameAnchor: 'top', dy: -10 }),
         ],
       };
     }),
