@@ -10,6 +10,7 @@ export {
 } from './csv.ts';
 export { CURVE_FILES, type ForeignCurves, parseCurves, readForeignCurves } from './curve_formats.ts';
 export { type Curves, readCurves, writeCurves } from './curves.ts';
+export { type Corruption, corruptModality, dropModality, type Stretch } from './damage.ts';
 export {
   checkDataset,
   type Dataset,

@@ -155,6 +155,29 @@ function pairsOf(names: readonly string[], reference: string | undefined): (read
   throw new CircumplexError('ERR_CONFIG', `the reference "${reference}" is none of the systems ${names.join(', ')}`);
 }
 
+/**
+ * The score of each session by itself: its sequences' CCCs, averaged over them and the replicas; null is undefined. By
+ * target, then session: what is paired when systems are compared.
+ *
+ * @throws as {@link sessionIntervals}
+ */
+export function sessionScores(
+  system: ScoredSystem,
+  targets: readonly string[],
+  options: StatisticsOptions = {},
+): Record<string, Record<string, number | null>> {
+  const byTarget = partsOf([system], targets, options).map(([parts]) => sessionTotals(parts as Parts));
+  const sessions = sessionsOf([system], options);
+  return Object.fromEntries(
+    targets.map((target, index) => {
+      const means = (byTarget[index] as { sum: number; defined: number }[]).map(({ sum, defined }) =>
+        defined === 0 ? null : sum / defined,
+      );
+      return [target, Object.fromEntries(sessions.map((session, s) => [session, means[s] as number | null]))];
+    }),
+  );
+}
+
 /** Holm's step-down correction (1979); undefined values stay so and count as no test. */
 export function holm(values: readonly (number | null)[]): (number | null)[] {
   const order = values.flatMap((p, i) => (p === null ? [] : [{ p, i }])).sort((x, y) => x.p - y.p);
@@ -171,9 +194,9 @@ export function holm(values: readonly (number | null)[]): (number | null)[] {
 function partsOf(systems: readonly ScoredSystem[], targets: readonly string[], options: StatisticsOptions): Parts[][] {
   const convention = options.convention ?? 'circumplex';
   const rules = conventionNamed(convention);
-  const ids = systems[0]?.replicas[0]?.map(({ sequence }) => sequence) ?? [];
+  const ids = idsOf(systems);
   const sessionOf = (sequence: string) => (options.sessions?.[sequence] as string | undefined) ?? sequence;
-  const sessions = [...new Set(ids.map(sessionOf))];
+  const sessions = sessionsOf(systems, options);
   const moments = systems.map(({ name, replicas }) => {
     if (replicas.length === 0) throw new CircumplexError('ERR_DATA', `system "${name}" has no replica`);
     return replicas.map((pairs) => sequenceMoments(inOrder(pairs, ids, name), targets, convention));
@@ -191,6 +214,14 @@ function partsOf(systems: readonly ScoredSystem[], targets: readonly string[], o
       }),
     ),
   );
+}
+
+function idsOf(systems: readonly ScoredSystem[]): string[] {
+  return systems[0]?.replicas[0]?.map(({ sequence }) => sequence) ?? [];
+}
+
+function sessionsOf(systems: readonly ScoredSystem[], options: StatisticsOptions): string[] {
+  return [...new Set(idsOf(systems).map((sequence) => options.sessions?.[sequence] ?? sequence))];
 }
 
 function inOrder(pairs: readonly ScoredSequence[], ids: readonly string[], system: string): ScoredSequence[] {

@@ -1,10 +1,9 @@
-import type { chanceLevels } from '../evaluation/chance.ts';
 import { replicaStatistics } from '../evaluation/replicas.ts';
 import type { Scores } from '../evaluation/score.ts';
-import type { PairedComparison, SessionIntervals } from '../evaluation/statistics.ts';
-import { boxPlot } from './figures/boxPlot.ts';
-import { type ReportFigure, reportHtml } from './html.ts';
-import { comparisonTable, describeConvention, systemTable } from './scoreTables.ts';
+import type { PairedComparison } from '../evaluation/statistics.ts';
+import { reportHtml } from './html.ts';
+import { intervalFigure, pairedFigure, shareFigure, spreadFigure } from './scoreSections.ts';
+import { comparisonTable, describeConvention, type SystemScores, systemTable } from './scoreTables.ts';
 import { cccColumn, checkTable, type Table, toCsv, toLatex, toMarkdown } from './tables.ts';
 
 /** Systems that were fitted to the same parts of a data set, and scored on what was held out. */
@@ -16,16 +15,14 @@ export interface ComparisonContents {
   readonly scored: string;
   readonly sessions: number;
   readonly reference: string;
-  readonly systems: readonly {
+  readonly systems: readonly (Omit<SystemScores, 'predictions' | 'replicas'> & {
     readonly name: string;
     readonly description: string;
     /** Of each replica. */
     readonly scores: readonly Scores[];
-    readonly intervals: SessionIntervals;
-    readonly chance: ReturnType<typeof chanceLevels>;
     readonly seconds: number;
     readonly parts: Readonly<Record<string, { readonly chosen?: unknown; readonly notes: readonly string[] }>>;
-  }[];
+  })[];
   readonly tests: readonly PairedComparison[];
   readonly provenance: unknown;
 }
@@ -33,20 +30,22 @@ export interface ComparisonContents {
 /** The systems side by side, their intervals over sessions, and each against the reference. */
 export function comparisonTables(contents: ComparisonContents): Table[] {
   const { systems, dataset, scored, tests } = contents;
-  const rows = systems.map(({ name, scores, intervals, chance }) => {
-    return { predictions: name, replicas: scores, intervals, chance };
-  });
   return [
     summaryTable(`Systems on ${dataset}, ${scored}`, contents),
-    systemTable('Scores over sessions', rows),
+    systemTable('Scores over sessions', asScored(systems)),
     ...(tests.length > 0 ? [comparisonTable(`Against ${contents.reference}, within sessions`, tests)] : []),
   ];
+}
+
+function asScored(systems: ComparisonContents['systems']): SystemScores[] {
+  return systems.map(({ name, scores, ...system }) => ({ ...system, predictions: name, replicas: scores }));
 }
 
 /** The tables (Markdown, LaTeX, CSV) and one report.html: paths below a directory, and what stands there. */
 export async function comparisonFiles(contents: ComparisonContents): Promise<Record<string, string>> {
   const { dataset, about, scored, sessions, systems, provenance } = contents;
   const [summary, intervals, tests] = comparisonTables(contents) as [Table, Table, Table | undefined];
+  const scoredSystems = asScored(systems);
   const named = { systems: summary, intervals, ...(tests ? { tests } : {}) };
   const notes = [...new Set(systems.flatMap((system) => Object.values(system.parts).flatMap((part) => part.notes)))];
   const html = reportHtml({
@@ -61,7 +60,22 @@ export async function comparisonFiles(contents: ComparisonContents): Promise<Rec
           ...notes.map((note) => `${note.charAt(0).toUpperCase()}${note.slice(1)}.`),
         ],
       },
-      { heading: 'Scores', tables: [summary, intervals], figures: [await sequenceFigure(contents)] },
+      {
+        heading: 'Scores',
+        tables: [summary, intervals],
+        figures: [await intervalFigure('Scores, their intervals and chance', scoredSystems)],
+      },
+      {
+        heading: 'What the CCC lost',
+        figures: [await shareFigure('Where the distance to 1 goes', scoredSystems)],
+      },
+      {
+        heading: 'Sequences',
+        figures: [
+          await spreadFigure('CCC of each sequence', scoredSystems),
+          await pairedFigure('Scores of each session, system by system', scoredSystems),
+        ],
+      },
       ...(tests ? [{ heading: `Against ${contents.reference}`, tables: [tests] }] : []),
       { heading: 'Systems', text: systems.map(({ name, description }) => `${name}: ${description}.`) },
       { heading: 'What was chosen', tables: [choiceTable(contents)] },
@@ -102,23 +116,6 @@ function summaryTable(title: string, { systems }: ComparisonContents): Table {
       seconds,
     ]),
   });
-}
-
-async function sequenceFigure({ systems }: ComparisonContents): Promise<ReportFigure> {
-  const conditions = systems.map(({ name, scores }) => {
-    const [first] = scores as [Scores];
-    const values = Object.entries(first).map(([target, { perSequence }]) => {
-      return [target, Object.values(perSequence).map(({ ccc }) => ccc)] as const;
-    });
-    return [name, Object.fromEntries(values)] as const;
-  });
-  const svg = await boxPlot({
-    title: 'CCC of each sequence',
-    measure: 'CCC of a sequence',
-    points: 'a sequence',
-    conditions: Object.fromEntries(conditions),
-  });
-  return { svg, caption: 'A dot is a sequence held out, of replica 0; boxes are quartiles over sequences.' };
 }
 
 function choiceTable({ systems }: ComparisonContents): Table {

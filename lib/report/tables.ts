@@ -114,23 +114,29 @@ export function toText(table: Table): string {
   return `${[table.title, '', line(head), rule, ...body.map(line), ...note].join('\n')}\n`;
 }
 
-/** An HTML fragment; everything is escaped. */
+/**
+ * An HTML fragment; everything is escaped. A wide table scrolls by itself, also from the keyboard. A first column of names
+ * heads its rows.
+ */
 export function toHtml(table: Table): string {
   const kind = (column: number) => (isNumeric(table, column) ? ' class="number"' : '');
-  const row = (cells: readonly string[]) =>
-    `<tr>${cells.map((cell, column) => `<td${kind(column)}>${escapeMarkup(cell)}</td>`).join('')}</tr>`;
-  const body = shownRows(checkTable(table)).map(row);
+  const cell = (text: string, column: number) =>
+    column === 0 && !isNumeric(table, 0)
+      ? `<th scope="row">${escapeMarkup(text)}</th>`
+      : `<td${kind(column)}>${escapeMarkup(text)}</td>`;
+  const body = shownRows(checkTable(table)).map((row) => `<tr>${row.map(cell).join('')}</tr>`);
   const head = table.columns.map(({ name }, at) => `<th scope="col"${kind(at)}>${escapeMarkup(name)}</th>`);
   const note = table.note === '' ? [] : [`<p class="note">${escapeMarkup(table.note)}</p>`];
+  const title = escapeMarkup(table.title);
   return [
-    '<div class="table">',
-    `<table><caption>${escapeMarkup(table.title)}</caption>`,
+    `<div class="table" role="region" aria-label="${title}" tabindex="0">`,
+    `<table><caption>${title}</caption>`,
     `<thead><tr>${head.join('')}</tr></thead>`,
     '<tbody>',
     ...body,
     '</tbody></table>',
-    ...note,
     '</div>',
+    ...note,
   ].join('\n');
 }
 

@@ -41,6 +41,10 @@ describe('circumplex data gold', () => {
     const lines = readFileSync(at('gold/P16.csv'), 'utf8').trimEnd().split('\n');
     expect([lines.length, lines[0]]).toEqual([51, 'time,valence']);
     expect(lines[3]).toMatch(/^0\.08,/);
+    await succeed('data', 'gold', at('P16.csv'), '--out', at('drawn'), '--report', at('gold.html'));
+    const page = readFileSync(at('gold.html'), 'utf8');
+    for (const shown of ['How the raters agree', 'P16: arousal', '>FF1<', 'gold standard'])
+      expect(page).toContain(shown);
     const again = await cli('data', 'gold', at('P16.csv'), '--out', at('gold'));
     expect([again.code, again.stderr]).toEqual([1, expect.stringMatching(/P16\.csv is there already/)]);
     const text = await succeed('data', 'gold', at('P16.csv'), '--method', 'mean', '--out', at('mean'));
@@ -64,6 +68,9 @@ describe('circumplex data delay', () => {
     expect(stdout).toMatch(/^--delay arousal=0\.\d+,valence=0\.\d+$/m);
     const found = await json('data', 'delay', at('lagged'), '--grid', '0:0.32:0.04', '--data-seed', '1');
     expect(Math.abs(found.targets.arousal.seconds - 0.12)).toBeLessThan(0.041);
+    await succeed('data', 'delay', at('lagged'), '--grid', '0:0.32:0.04', '--report', at('delay.html'));
+    const page = readFileSync(at('delay.html'), 'utf8');
+    for (const shown of ['delay (s)', 'chosen', 'Fitted on train_']) expect(page).toContain(shown);
     const wrong = await cli('data', 'delay', at('lagged'), '--grid', '0:8');
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('FROM:TO:STEP')]);
   });

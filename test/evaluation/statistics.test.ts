@@ -9,6 +9,7 @@ import {
   type ScoredSystem,
   score,
   sessionIntervals,
+  sessionScores,
 } from '../../lib/evaluation/index.ts';
 import { momentsOf, NO_FRAMES, pooled } from '../../lib/evaluation/moments.ts';
 import { holm } from '../../lib/evaluation/statistics.ts';
@@ -275,3 +276,25 @@ function welchByIntegration(a: readonly number[], b: readonly number[]): number 
   };
   return integral(Math.atan(t / Math.sqrt(freedom)), Math.PI / 2) / integral(0, Math.PI / 2);
 }
+
+describe('session scores', () => {
+  it("are the means of each session's sequences over replicas, undefined ones left out", () => {
+    const own = system('a', 5, (s) => s / 3, 3);
+    const sessions = { s0: 'p', s1: 'q', s2: 'p', s3: 'q' };
+    const still = { sequence: 's4', gold: new Float64Array(9), prediction: new Float64Array(9) };
+    const replicas = own.replicas.map((pairs) => [...pairs.slice(0, 4), still]);
+    const of = (sequence: string) =>
+      replicas.map((pairs) =>
+        ccc(
+          pairs.filter((pair) => pair.sequence === sequence),
+          'cccMean',
+        ),
+      );
+    const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+    const { arousal } = sessionScores({ name: 'a', replicas }, TARGETS, { sessions });
+    expect(Object.keys(arousal!)).toEqual(['p', 'q', 's4']);
+    expect(arousal!.p).toBeCloseTo(mean([...of('s0'), ...of('s2')]), 12);
+    expect(arousal!.q).toBeCloseTo(mean([...of('s1'), ...of('s3')]), 12);
+    expect(arousal!.s4).toBeNull();
+  });
+});

@@ -97,16 +97,16 @@ describe('a table', () => {
   it('is HTML, escaped', () => {
     expect(toHtml(table)).toBe(
       [
-        '<div class="table">',
+        '<div class="table" role="region" aria-label="Fusion, &quot;dev&quot; &lt;9 sequences&gt;" tabindex="0">',
         '<table><caption>Fusion, &quot;dev&quot; &lt;9 sequences&gt;</caption>',
         '<thead><tr><th scope="col">condition</th><th scope="col" class="number">runs</th><th scope="col" class="number">arousal CCC, mean over sequences</th><th scope="col" class="number">arousal CCC, concatenated</th></tr></thead>',
         '<tbody>',
-        '<tr><td>attention, gated</td><td class="number">3</td><td class="number">0.200 ± 0.100</td><td class="number">0.25</td></tr>',
-        '<tr><td>a|b &lt;c&gt;</td><td class="number">1</td><td class="number">0.500</td><td class="number">0.00</td></tr>',
-        '<tr><td>mean</td><td class="number">0</td><td class="number">-</td><td class="number">-</td></tr>',
+        '<tr><th scope="row">attention, gated</th><td class="number">3</td><td class="number">0.200 ± 0.100</td><td class="number">0.25</td></tr>',
+        '<tr><th scope="row">a|b &lt;c&gt;</th><td class="number">1</td><td class="number">0.500</td><td class="number">0.00</td></tr>',
+        '<tr><th scope="row">mean</th><td class="number">0</td><td class="number">-</td><td class="number">-</td></tr>',
         '</tbody></table>',
-        '<p class="note">a|b</p>',
         '</div>',
+        '<p class="note">a|b</p>',
       ].join('\n'),
     );
   });

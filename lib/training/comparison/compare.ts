@@ -14,6 +14,7 @@ import {
   type SessionIntervals,
   score,
   sessionIntervals,
+  sessionScores,
 } from '../../evaluation/index.ts';
 import type { Model } from '../../models/model.ts';
 import type { CrossValidationOptions } from '../cross_validation.ts';
@@ -57,6 +58,7 @@ export interface ComparedSystem {
   scores: Scores[];
   intervals: SessionIntervals;
   chance: ReturnType<typeof chanceLevels>;
+  sessionScores: ReturnType<typeof sessionScores>;
   seconds: number;
   /** By part: what was chosen there, and what a reader must know. */
   parts: Record<string, { chosen?: unknown; epochs: number[]; notes: string[] }>;
@@ -124,6 +126,7 @@ export async function compare(
       scores: system.replicas.map((pairs) => score(pairs, targets)),
       intervals: sessionIntervals(system, targets, statistics),
       chance: chanceLevels(system.replicas[0] as ScoredSequence[], targets, statistics),
+      sessionScores: sessionScores(system, targets, statistics),
       seconds: own.reduce((sum, { seconds }) => sum + seconds, 0),
       parts: Object.fromEntries(
         plan.map((part, k) => {
