@@ -1,5 +1,6 @@
 export { type Clock, decimate, instants, interpolate, resample } from './alignment.ts';
 export { type Arff, parseArff, readArff } from './arff.ts';
+export type { ClockProfile } from './clock.ts';
 export {
   type NumberTable,
   parseNumberTable,
@@ -23,9 +24,13 @@ export {
   writeDataset,
 } from './dataset.ts';
 export { advanceTargets, type Delay, delayDataset, delayFrames, delayPredictions } from './delay.ts';
+export { diagnose } from './diagnose.ts';
+export { diagnoseFiles } from './diagnose_files.ts';
 export { fileError, makeDirectory, readError, readText, siblingName, writeFileWhole } from './files.ts';
+export type { Finding, Severity } from './finding.ts';
 export { addFunctionals, type Functionals, windowMoments } from './functionals.ts';
 export { type Contents, type Inspection, inspect } from './inspect.ts';
+export { type CurvesInspection, inspectCurves } from './inspect_curves.ts';
 export { PARTITIONS } from './manifest.ts';
 export { fitNormaliser, type Normaliser, normalise, type Scale } from './normaliser.ts';
 export { type NpyArray, readNpy, writeNpy } from './npy.ts';

@@ -27,6 +27,37 @@ describe('circumplex data inspect', () => {
   });
 });
 
+describe('circumplex data inspect, as a doctor', () => {
+  it('prints findings with what to do, and exits 0', async () => {
+    const { stdout } = await succeed('data', 'inspect', at('data'));
+    expect(stdout).toMatch(/^Findings\n\n(.*\n)*note {5}sequences: each is a session of its own.*\n {9}To do: give /m);
+  });
+
+  it('tells why a directory cannot be read, then fails as reading does', async () => {
+    await smallData(at('broken'));
+    const [first, second] = ['train_1', 'train_2'].map((id) => at(`broken/features/audio/${id}.npy`));
+    writeFileSync(first as string, 'no array');
+    writeFileSync(second as string, 'no array');
+    const { code, stdout, stderr } = await cli('data', 'inspect', at('broken'));
+    expect([code, stderr]).toEqual([1, expect.stringContaining('sequence train_1, audio: ')]);
+    expect(stdout).toMatch(/error {4}audio, 2 of 7 sequences \(train_1, train_2\): .*not a \.npy file/);
+    const { error, findings } = JSON.parse((await cli('data', 'inspect', at('broken'), '--json')).stdout);
+    expect(error.code).toBe('ERR_DATA');
+    expect(findings[0]).toMatchObject({ severity: 'error', kind: 'unreadable' });
+  });
+
+  it('takes a file of curves', async () => {
+    writeFileSync(
+      at('curve.csv'),
+      `time,arousal\n${Array.from({ length: 50 }, (_, t) => `${t / 10},${t / 20}`).join('\n')}\n`,
+    );
+    const { stdout } = await succeed('data', 'inspect', at('curve.csv'));
+    expect(stdout).toMatch(/^ *0\.000 +4\.900 +10\.000 +0\.000 +0$/m);
+    expect(stdout).toMatch(/^warning {2}arousal: goes from 0 to 2\.45, outside \[-1, 1\]/m);
+    expect(await json('data', 'inspect', at('curve.csv'))).toMatchObject({ frames: 50, clock: { rate: 10 } });
+  });
+});
+
 describe('circumplex data gold', () => {
   it("makes a curve of RECOLA's ratings, whose header has trailing blanks, and tells the agreement", async () => {
     const rows = Array.from({ length: 50 }, (_, t) => {
