@@ -135,14 +135,18 @@ async function predictedParts(run: Run): Promise<Record<string, Prediction[][]>>
 /** Seconds without each modality; less where sequences are short. */
 const FAILING = 10;
 
-/** Replica 0, where each modality fails in turn; null for a model of one modality, or without a gold standard. */
+/**
+ * Replica 0, where each modality fails in turn; null for a model of one modality, without a gold standard, or of data that
+ * memory does not hold, for what fails is a copy in memory.
+ */
 async function reliabilityOf(run: Run, predictions: readonly Prediction[]): Promise<ReliabilityTest | null> {
   const { streams, fusion } = run.config.model;
   const modalities = [...new Set(streams.flatMap(({ inputs }) => inputs))];
   const sequences = predictions
     .map(({ sequence }) => sequenceOf(run.dataset, sequence))
     .filter(({ targets }) => targets !== null);
-  if (fusion === 'none' || modalities.length < 2 || sequences.length === 0) return null;
+  const isTooLarge = run.deviceOptions.scratch !== undefined;
+  if (isTooLarge || fusion === 'none' || modalities.length < 2 || sequences.length === 0) return null;
   const { rate } = run.dataset;
   const shortest = Math.min(...sequences.map(({ length }) => length)) / rate;
   const seconds = Math.min(FAILING, Math.floor(shortest * rate * 0.25) / rate);
@@ -160,10 +164,12 @@ function systemsOf(dataset: Dataset, predictions: readonly Prediction[][], repli
   if (!targets) return [];
   const sessions = Object.fromEntries(dataset.sequences.map(({ id, session }) => [id, session]));
   const replicas = labelled.map((own) => scoredPairs(dataset, own));
-  const own = { name: 'this model', replicas: replicas.slice(replica, replica + 1) };
+  const own = systemScores({ name: 'this model', replicas: replicas.slice(replica, replica + 1) }, targets, {
+    sessions,
+  });
+  if (replica > 0 || replicas.length === 1) return [own];
   const all = { name: `all ${replicas.length} replicas`, replicas };
-  const systems = replica === 0 && replicas.length > 1 ? [own, all] : [own];
-  return systems.map((system) => systemScores(system, targets, { sessions }));
+  return [own, systemScores(all, targets, { sessions }, own.chance)];
 }
 
 function withGold(dataset: Dataset, predictions: readonly Prediction[]): ReportedPart['sequences'] {

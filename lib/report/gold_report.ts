@@ -79,5 +79,5 @@ async function agreementFigure(sequences: readonly RatedSequence[]): Promise<Rep
       ]),
     ),
   });
-  return { svg, caption: 'A rater far to the left sees something else, or is late. Raters are not aligned in time.' };
+  return { svg, caption: 'A rater far to the left sees something else, or is late.' };
 }

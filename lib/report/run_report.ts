@@ -4,7 +4,7 @@ import { attentionMap, type EpochLine, learningCurves, timeCourse, windowWeights
 import { fusionWeights } from './fusionWeights.ts';
 import { type ReportFigure, type ReportSection, reportHtml } from './html.ts';
 import { reliabilitySection } from './reliabilityTables.ts';
-import { intervalFigure, shareFigure } from './scoreSections.ts';
+import { intervalFigure, shareFigure, spreadFigure } from './scoreSections.ts';
 import {
   conditionTable,
   type RunScores,
@@ -103,6 +103,7 @@ async function scoreSection(name: string, { systems }: ReportedPart): Promise<Re
     figures: [
       await intervalFigure(`Scores, their intervals and chance: ${name}`, systems),
       await shareFigure(`Where the distance to 1 goes: ${name}`, systems),
+      await spreadFigure(`CCC of each sequence: ${name}`, systems),
     ],
     tables: [
       ...spread,

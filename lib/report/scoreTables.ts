@@ -66,17 +66,22 @@ export interface SystemScores {
   readonly sessionScores: ReturnType<typeof sessionScores>;
 }
 
-/** Both CCCs of a system's replicas, and what is made of them. */
+/**
+ * Both CCCs of a system's replicas, and what is made of them.
+ *
+ * @param chance the first replica's, where it is known already: it takes longest
+ */
 export function systemScores(
   system: ScoredSystem,
   targets: readonly string[],
   options: StatisticsOptions = {},
+  chance = chanceLevels(system.replicas[0] ?? [], targets, options),
 ): SystemScores {
   return {
     predictions: system.name,
     replicas: system.replicas.map((pairs) => score(pairs, targets, options)),
     intervals: sessionIntervals(system, targets, options),
-    chance: chanceLevels(system.replicas[0] ?? [], targets, options),
+    chance,
     sessionScores: sessionScores(system, targets, options),
   };
 }
