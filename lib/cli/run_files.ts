@@ -49,7 +49,7 @@ export async function writeRun(run: Run): Promise<RunSummary> {
         seed: checkpoint.seed,
         device: placed(run),
       },
-      notes: run.notes,
+      notes: [...aboutOf(run.dataset), ...run.notes],
       parts: Object.fromEntries(Object.keys(parts).map((name) => [name, own(name)])),
       learning: [learningOf(r, lines, kept)],
       loss: 'training loss: MSE (squared units of the targets)',
@@ -85,7 +85,7 @@ export async function writeCrossValidation(out: string, dataset: Dataset, result
   const report = await runReport({
     title: `${dataset.name}: ${describeModel(config.model)}, cross-validated`,
     facts: { 'data set': dataset.name, folds: folds.length, replicas: config.replicas, seed: config.seed },
-    notes: result.notes,
+    notes: [...aboutOf(dataset), ...result.notes],
     parts: {
       'all folds joined': {
         systems: systemsOf(dataset, predictions, 0),
@@ -202,4 +202,9 @@ function staticWindowsOf({ model, tensors }: Checkpoint): RunReport['staticWindo
     return [[name, { left: Math.floor(window / 2), logits }] as const];
   });
   return Object.fromEntries(windows);
+}
+
+/** What the data are, where they say it. */
+function aboutOf({ about }: Dataset): string[] {
+  return about === undefined ? [] : [about];
 }
