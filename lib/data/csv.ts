@@ -95,15 +95,22 @@ class GrowingTable implements RowVisitor {
   }
 }
 
-function parseRows(
+/**
+ * Hands the rows of a table to `visit` one by one, so that no more than one lies in memory as text.
+ *
+ * @param bare the names of the columns, for a file without a header line
+ * @throws ERR_DATA with file and line when it is no table whose every row has a cell a column
+ */
+export function parseRows(
   text: string,
   path: string,
   delimiter: string,
   visit: (cells: string[], line: number, header: string[]) => void,
+  bare: string[] | null = null,
 ): { header: string[]; lines: number[] } {
   // Loaded on first use: a quarter of the time of importing this package, and a prediction needs no table.
   const { parse } = require('csv-parse/sync') as typeof import('csv-parse/sync');
-  let header: string[] | null = null;
+  let header = bare;
   const lines: number[] = [];
   try {
     parse(text, {

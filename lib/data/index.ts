@@ -26,6 +26,13 @@ export {
 export { advanceTargets, type Delay, delayDataset, delayFrames, delayPredictions } from './delay.ts';
 export { diagnose } from './diagnose.ts';
 export { diagnoseFiles } from './diagnose_files.ts';
+export {
+  FEATURE_FILES,
+  type FeatureReadOptions,
+  type FeatureTable,
+  parseFeatures,
+  readFeatures,
+} from './feature_formats.ts';
 export { fileError, makeDirectory, readError, readText, siblingName, writeFileWhole } from './files.ts';
 export type { Finding, Severity } from './finding.ts';
 export { addFunctionals, type Functionals, windowMoments } from './functionals.ts';
@@ -33,7 +40,8 @@ export { type Contents, type Inspection, inspect } from './inspect.ts';
 export { type CurvesInspection, inspectCurves } from './inspect_curves.ts';
 export { PARTITIONS } from './manifest.ts';
 export { fitNormaliser, type Normaliser, normalise, type Scale } from './normaliser.ts';
-export { type NpyArray, readNpy, writeNpy } from './npy.ts';
+export { decodeNpy, type NpyArray, readNpy, writeNpy } from './npy.ts';
+export { decodeNpz, readNpz } from './npz.ts';
 export {
   applyStep,
   medianFilter,

@@ -37,7 +37,9 @@ const LARGEST_READ = 2 ** 30;
 export async function readNpy(path: string): Promise<NpyArray> {
   return withFile(path, async (file) => {
     const { start, size, ...header } = await readHeader(file, path);
-    return { ...header, data: await readData(file, path, header, start, size) };
+    const data = new ELEMENTS[header.element](checkSize(header, size - start, path));
+    await fill(file, new Uint8Array(data.buffer), start, path);
+    return { ...header, data };
   });
 }
 
@@ -62,6 +64,21 @@ async function withFile<T>(path: string, read: (file: FileHandle) => Promise<T>)
   } finally {
     await file.close();
   }
+}
+
+/**
+ * As `readNpy`, of bytes at hand; the array is a copy.
+ *
+ * @param path begins the messages
+ */
+export function decodeNpy(bytes: Uint8Array, path: string): NpyArray {
+  const prefix = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const place = headerPlace(prefix, bytes.length, path);
+  const begin = place.start + place.length;
+  const header = parseHeader(prefix.toString('latin1', place.start, begin), path);
+  const data = new ELEMENTS[header.element](checkSize(header, bytes.length - begin, path));
+  new Uint8Array(data.buffer).set(bytes.subarray(begin));
+  return { ...header, data };
 }
 
 /**
@@ -99,26 +116,26 @@ function npyHeader(element: NpyElement, shape: readonly number[]): Uint8Array {
 /** `start`: the first byte of the values; `size`: of the file. */
 async function readHeader(file: FileHandle, path: string) {
   const { size } = await file.stat();
-  const prefix = await readBytes(file, 0, Math.min(12, size));
-  if (prefix.length < 10 || !MAGIC.every((byte, i) => prefix[i] === byte)) {
-    throw dataError(path, 'is not a .npy file (its first bytes are not \\x93NUMPY)', 'write it with numpy.save');
-  }
-  const { start, length } = headerPlace(prefix, path);
-  if (length > LARGEST_HEADER || start + length > size) {
-    throw dataError(path, `is truncated: its header should take ${length} bytes`, 'write it again');
-  }
+  const { start, length } = headerPlace(await readBytes(file, 0, Math.min(12, size)), size, path);
   const header = parseHeader((await readBytes(file, start, length)).toString('latin1'), path);
   return { ...header, start: start + length, size };
 }
 
-function headerPlace(prefix: Buffer, path: string): { start: number; length: number } {
+/** Where the header lies, by the file's first 12 bytes and its size. */
+function headerPlace(prefix: Buffer, size: number, path: string): { start: number; length: number } {
+  if (prefix.length < 10 || !MAGIC.every((byte, i) => prefix[i] === byte)) {
+    throw dataError(path, 'is not a .npy file (its first bytes are not \\x93NUMPY)', 'write it with numpy.save');
+  }
   const version = prefix[6]!;
-  if (version === 1) return { start: 10, length: prefix.readUInt16LE(8) };
-  if (version !== 2 && version !== 3) {
+  if (version < 1 || version > 3) {
     throw dataError(path, `has .npy format version ${version}`, 'versions 1 to 3 are read: write it with numpy.save');
   }
-  if (prefix.length < 12) throw dataError(path, 'is truncated within its header', 'write it again');
-  return { start: 12, length: prefix.readUInt32LE(8) };
+  if (version > 1 && prefix.length < 12) throw dataError(path, 'is truncated within its header', 'write it again');
+  const [start, length] = version === 1 ? [10, prefix.readUInt16LE(8)] : [12, prefix.readUInt32LE(8)];
+  if (length > LARGEST_HEADER || start + length > size) {
+    throw dataError(path, `is truncated: its header should take ${length} bytes`, 'write it again');
+  }
+  return { start, length };
 }
 
 /** The header is a Python literal: {'descr': '<f4', 'fortran_order': False, 'shape': (7501, 88), } */
@@ -159,25 +176,14 @@ function parseShape(tuple: string, path: string): number[] {
   return sizes.map((size) => Number.parseInt(size, 10));
 }
 
-/** The size on disk is compared first: a header that lies must not make us allocate what it claims. */
-async function readData(
-  file: FileHandle,
-  path: string,
-  { element, shape }: { element: NpyElement; shape: number[] },
-  start: number,
-  size: number,
-): Promise<NpyData> {
+/** How many elements. The size is compared first: a header that lies must not make us allocate what it claims. */
+function checkSize({ element, shape }: { element: NpyElement; shape: number[] }, found: number, path: string): number {
   const count = shape.reduce((product, length) => product * length, 1);
   const expected = count * ELEMENTS[element].BYTES_PER_ELEMENT;
-  const found = size - start;
-  if (found !== expected) {
-    const state = found < expected ? 'is truncated' : 'has bytes left over';
-    const claim = `its header claims shape [${shape.join(', ')}] of ${element}, ${expected} bytes, and ${found} follow`;
-    throw dataError(path, `${state}: ${claim}`, 'write it again');
-  }
-  const data = new ELEMENTS[element](count);
-  await fill(file, new Uint8Array(data.buffer), start, path);
-  return data;
+  if (found === expected) return count;
+  const state = found < expected ? 'is truncated' : 'has bytes left over';
+  const claim = `its header claims shape [${shape.join(', ')}] of ${element}, ${expected} bytes, and ${found} follow`;
+  throw dataError(path, `${state}: ${claim}`, 'write it again');
 }
 
 async function readBytes(file: FileHandle, position: number, length: number): Promise<Buffer> {

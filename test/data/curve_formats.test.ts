@@ -52,6 +52,13 @@ describe('curves of others', () => {
     }
   });
 
+  it('are read as SEND and OMG-Empathy have them', () => {
+    const send = parseCurves('time, rating\n0,0.5\n0.5,0.75\n', 'target_1_2_normal.csv');
+    expect([send.names, [...send.times!], [...send.values]]).toEqual([['rating'], [0, 0.5], [0.5, 0.75]]);
+    const omg = parseCurves('valence\n0.5\n-0.25\n', 'Subject_1_Story_2.csv');
+    expect([omg.names, omg.times, [...omg.values]]).toEqual([['valence'], null, [0.5, -0.25]]);
+  });
+
   it("are read from RECOLA's ARFF, ? being missing", async () => {
     const found = await read('dev_1.arff', ARFF);
     expect([found.names, [...found.times!], [...found.values]]).toEqual([
@@ -80,6 +87,7 @@ describe('curves of others', () => {
     ['time,arousal\n0,x\n', /line 2, column arousal: "x", not a number/],
     [SEWA.replace('0.250000', 'much'), /line 2, column valence: "much"/],
     [SEWA.replace('0.2;', '0.1;'), /line 3: time must ascend/],
+    ["'a';0;1;2\n", /line 1 names no columns, and there are 4, where AVEC has name;timestamp/],
     ['', /empty/],
   ])('are refused with the place: %j', (text, message) => {
     expect(() => parseCurves(text, 'a.csv')).toThrow(message);
