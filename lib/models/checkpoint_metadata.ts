@@ -44,22 +44,26 @@ const window = is((value) => value === null || isCount(value), 'a positive whole
 const score = is((value) => ['gdp', 'uniform', 'static'].includes(value as string), 'gdp, uniform or static');
 const fusion = is((value) => FUSIONS.includes(value as Model['fusion']), `one of ${FUSIONS.join(', ')}`);
 
+const STREAM = {
+  name,
+  inputs: list(name),
+  hidden: count,
+  layers: count,
+  bidirectional: flag,
+  window,
+  attention: score,
+  encoder: optional(object({ width: count, heads: count, inner: count, layers: count })),
+};
+
 const METADATA = object({
   version: text,
   targets: list(name),
   rate: positive,
   model: object({
-    streams: list(
-      object({
-        name,
-        inputs: list(name),
-        hidden: count,
-        layers: count,
-        bidirectional: flag,
-        window,
-        attention: score,
-      }),
-    ),
+    streams: list((value, key, refuse) => {
+      const layers = isObject(value) && value.encoder !== undefined ? index : count;
+      object({ ...STREAM, layers })(value, key, refuse);
+    }),
     fusion,
     fusionBias: optional(flag),
   }),
