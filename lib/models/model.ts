@@ -105,7 +105,7 @@ export function checkModel(model: Model, sizes: Sizes): void {
     for (const field of ['hidden', 'layers'] as const) {
       const least = field === 'layers' && s.encoder ? 0 : 1;
       if (!Number.isInteger(s[field]) || s[field] < least)
-        refuse(`${where}: ${field} must be a positive integer, not ${s[field]}`);
+        refuse(`${where}: ${field} must be ${least ? 'a positive integer' : 'an integer from 0'}, not ${s[field]}`);
     }
     if (s.encoder) checkEncoder(s, s.encoder, (message) => refuse(`${where}: ${message}`));
     if (s.window !== null && (!Number.isInteger(s.window) || s.window < 1)) {
@@ -137,7 +137,7 @@ function checkEncoder(s: Stream, encoder: Encoder, refuse: (message: string) => 
 
 /** Whether a stream reads whole sequences: what it says of a frame depends on all that follow. */
 export function readsWhole(s: Stream): boolean {
-  return s.bidirectional || s.encoder !== undefined;
+  return s.bidirectional || Boolean(s.encoder);
 }
 
 /** Values of a stream's top state: a bidirectional stream counts twice, forward first. */

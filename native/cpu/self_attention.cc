@@ -1,6 +1,6 @@
 // A lane's head is one task, forward and backward: its keys and values are packed without the frames that are missing,
-// then blocks of frames ask them all. Every product is one of cpu/gemm.h, every sum over keys in their order; no bit
-// depends on threads, lanes or the chunk's length beyond the lane's.
+// then blocks of frames ask them all. Every product is one of cpu/gemm.h, every sum over keys or frames in their order;
+// no bit depends on threads, on other lanes, or on how far the chunk goes beyond the lane.
 
 #include "operators/self_attention.h"
 
@@ -104,7 +104,7 @@ void weigh(float* scores, int64_t n, float factor, float* statistics) {
   statistics[1] = 1.f / sum16(sum);
 }
 
-// The frames that no lane's valid ones reach, and all of them where there is no key.
+// The lane's frames from `from` on: those beyond its valid ones, or all where there is no key.
 void nothing(const Attention& a, const Head& h, int64_t from) {
   for (int64_t t = from; t < a.rows.control->frames; t++) {
     clear(a.y.f32(h.replica) + t * h.ld_y + h.lane * a.width + h.head * a.size, a.size);

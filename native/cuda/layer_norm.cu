@@ -18,11 +18,6 @@ struct Moments {
   float mean, scale;
 };
 
-// A team a row. A warp's teams take the same number of turns, since they reduce together.
-CIRCUMPLEX_DEVICE bool turns_left(const RowGrid& rows, int64_t row, int64_t used) {
-  return row - (lane() >> rows.team) < used;
-}
-
 // Two passes: what is far from 0 keeps its spread. `end` is 0 where there is no row.
 CIRCUMPLEX_DEVICE Moments moments_of(const RowGrid& rows, const Global<const float>& x, int64_t end) {
   const int rank = team_rank(rows), size = team_size(rows);
@@ -34,6 +29,7 @@ CIRCUMPLEX_DEVICE Moments moments_of(const RowGrid& rows, const Global<const flo
   return {mean, divide(1.f, square_root(divide(team_reduce(squares, size, Sum()), n) + kNormEpsilon))};
 }
 
+// A team a row.
 CIRCUMPLEX_KERNEL(kRowThreads) normalise(const CIRCUMPLEX_PARAMETER Norm l) {
   const int64_t replica = block_y(), width = l.rows.width, used = rows_in_use(l.rows);
   if (stopped(l.rows.chunk, l.rows.copies, replica)) return;
