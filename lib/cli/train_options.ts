@@ -3,7 +3,7 @@ import type { Command, Option } from 'commander';
 import { type Dataset, POSTPROCESSING, readText } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { readCheckpoint } from '../models/checkpoint.ts';
-import { FUSIONS, type Fusion, type Model, type Stream, stream } from '../models/model.ts';
+import { type Encoder, FUSIONS, type Fusion, type Model, type Stream, stream } from '../models/model.ts';
 import { type PresetName, presetSettings, presets } from '../models/presets.ts';
 import type { WindowScore } from '../ops/attentive_lstm.ts';
 import {
@@ -47,6 +47,7 @@ export interface TrainFlags extends DeviceFlags {
   attention?: PerStream<WindowScore>;
   hidden?: PerStream<number>;
   layers?: PerStream<number>;
+  encoder?: PerStream<Encoder | null>;
   bidirectional?: string[];
   fusion?: Fusion;
   fusionBias?: boolean;
@@ -150,7 +151,7 @@ function setting(key: keyof TrainingSettings, flags: string, text: string, parse
   return { setting: key, attribute, option: () => option(flags, described, parse) };
 }
 
-const STREAM_SHAPES = ['streams', 'window', 'attention', 'hidden', 'layers', 'bidirectional'] as const;
+const STREAM_SHAPES = ['streams', 'window', 'attention', 'hidden', 'layers', 'bidirectional', 'encoder'] as const;
 
 /** Options that a resumed run may be given. */
 const RESUMABLE = ['out', 'resume', 'epochs', 'threads', 'json'];
@@ -197,7 +198,17 @@ export function addTrainOptions(command: Command): void {
           'units of a layer: for all streams, or audio=32,video=128 (default: 128)',
           perName(whole(1)),
         ),
-        option('--layers <n>', 'LSTM layers: for all streams, or audio=1,video=2 (default: 2)', perName(whole(1))),
+        option(
+          '--layers <n>',
+          'LSTM layers: for all streams, or audio=1,video=2; 0 with an encoder: none (default: 2)',
+          perName(whole(0)),
+        ),
+        option(
+          '--encoder <shape>',
+          "a Transformer's encoder before the LSTM: WIDTHxHEADSxINNERxBLOCKS as 256x8x128x6, video=64x4x64x2 or none " +
+            '(default: none)',
+          perName(orNull(encoder)),
+        ),
         option('--bidirectional <streams>', 'these streams also read backwards: video; none: no stream', bidirectional),
         option(
           '--window <frames>',
@@ -402,6 +413,7 @@ function shaped(base: Model, flags: TrainFlags): Model {
   const streams = (flags.streams?.map((given) => streamOf(given, base)) ?? base.streams).map((s) => ({ ...s }));
   const fields = ['window', 'attention', 'hidden', 'layers'] as const;
   for (const field of fields) assign(streams, field, flags[field]);
+  assignEncoder(streams, flags.encoder);
   if (flags.bidirectional) {
     checkStreams('bidirectional', flags.bidirectional, streams);
     for (const s of streams) s.bidirectional = flags.bidirectional.includes(s.name);
@@ -431,6 +443,17 @@ function assign<F extends 'window' | 'attention' | 'hidden' | 'layers'>(
   for (const s of streams) {
     if (Object.hasOwn(named, s.name)) s[field] = named[s.name] as Stream[F];
     else if (all !== undefined) s[field] = all;
+  }
+}
+
+function assignEncoder(streams: Stream[], values: PerStream<Encoder | null> | undefined): void {
+  if (!values) return;
+  const { [ALL]: all, ...named } = values;
+  checkStreams('encoder', Object.keys(named), streams);
+  for (const s of streams) {
+    const given = Object.hasOwn(named, s.name) ? named[s.name] : all;
+    if (given) s.encoder = given;
+    else if (given === null) delete s.encoder;
   }
 }
 
@@ -472,6 +495,12 @@ function schedule(text: string): LearningRateSchedule {
 
 function bidirectional(text: string): string[] {
   return text === 'none' ? [] : names(text);
+}
+
+function encoder(text: string): Encoder {
+  if (!/^\d+(x\d+){3}$/.test(text)) refuse('It must be WIDTHxHEADSxINNERxBLOCKS, as 256x8x128x6, or none.');
+  const [width, heads, inner, layers] = text.split('x').map(Number) as [number, number, number, number];
+  return { width, heads, inner, layers };
 }
 
 function streams(text: string): { name: string; inputs: string[] | null }[] {

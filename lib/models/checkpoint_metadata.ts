@@ -63,22 +63,26 @@ const step: Check = (value, key, refuse) => {
   object({ kind: text, target: name, ...STEPS[kind as PostprocessingStep['kind']] })(value, key, refuse);
 };
 
+const STREAM = {
+  name,
+  inputs: list(name),
+  hidden: count,
+  layers: count,
+  bidirectional: flag,
+  window,
+  attention: score,
+  encoder: optional(object({ width: count, heads: count, inner: count, layers: count })),
+};
+
 const METADATA = object({
   version: text,
   targets: list(name),
   rate: positive,
   model: object({
-    streams: list(
-      object({
-        name,
-        inputs: list(name),
-        hidden: count,
-        layers: count,
-        bidirectional: flag,
-        window,
-        attention: score,
-      }),
-    ),
+    streams: list((value, key, refuse) => {
+      const layers = isObject(value) && value.encoder !== undefined ? index : count;
+      object({ ...STREAM, layers })(value, key, refuse);
+    }),
     fusion,
     fusionBias: optional(flag),
   }),

@@ -6,7 +6,7 @@ import { schedule } from '../graph/schedule.ts';
 import type { Store } from '../graph/store.ts';
 import { gather } from '../ops/gather.ts';
 import { scatter } from '../ops/scatter.ts';
-import type { Model, Sizes, Stream } from './model.ts';
+import { type Model, readsWhole, type Sizes, type Stream } from './model.ts';
 import {
   buildFusion,
   buildStream,
@@ -63,7 +63,7 @@ export class Evaluator implements Disposable {
     makeStore: (graph: Graph) => Store,
   ) {
     const { model, outputs, sizes, replicas } = options;
-    const whole = model.streams.some((s) => s.bidirectional) && !options.cached;
+    const whole = model.streams.some(readsWhole) && !options.cached;
     const longest = Math.max(1, ...columns.lengths);
     const count = Math.max(1, columns.lengths.length);
     this.#lanes = whole ? 1 : Math.ceil(count / Math.ceil(count / MOST_LANES));

@@ -52,8 +52,8 @@ export interface PredictionStreamState {
  * The same frames give the same bits as `predict`. The prediction for a frame comes with the frame `latency` frames later:
  * windows look ahead, and decimated models average and interpolate. Streams are independent of each other.
  *
- * @throws CircumplexError ERR_CONFIG for a model that no stream can serve: one with a bidirectional stream, or with window
- *   statistics among its inputs
+ * @throws CircumplexError ERR_CONFIG for a model that no stream can serve: one with a bidirectional stream, with an encoder,
+ *   or with window statistics among its inputs
  */
 export function predictionStream<T extends string = 'arousal' | 'valence'>(
   checkpoint: Checkpoint,
@@ -100,7 +100,7 @@ export class PredictionStream<T extends string = 'arousal' | 'valence'> implemen
     const { model, targets, rate, normaliser, delay, postprocessing } = checkpoint;
     const { decimate = 1, functionals } = preprocessingOf(checkpoint);
     const ahead = lookAhead(model);
-    if (!Number.isFinite(ahead)) refuse('a bidirectional stream reads the sequence from its end');
+    if (!Number.isFinite(ahead)) refuse('a bidirectional stream, or one with an encoder, reads the whole sequence');
     if (functionals) refuse('its window statistics are taken over whole sequences');
     const whole = postprocessing.find(({ kind }) => kind !== 'bias' && kind !== 'scale');
     if (whole) refuse(`its post-processing, ${whole.kind}, is done to whole sequences`);
