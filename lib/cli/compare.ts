@@ -40,8 +40,8 @@ export function compareCommand(io: Io = standardIo): Command {
       option(
         '--systems <list>',
         'mean, ridge, svr-<modality>, svr-mean, svr-linear, svr-kalman, svr-kalman-smoother, <modality>, early, ' +
-          'attention, conditional, static, mean-of-streams, olb, olb-per-dimension, hlb, model (as the options below ' +
-          'say) (default: all but model)',
+          'attention, conditional, static, mean-of-streams, olb, olb-per-dimension, hlb, b2-trans, model (as the options ' +
+          'below say) (default: all but model and b2-trans, which takes its time)',
         names,
       ),
     )
@@ -109,7 +109,7 @@ async function runComparison(io: Io, path: string, flags: CompareFlags): Promise
   const data = await readDataset(path, deviceOf(flags));
   const { model, options, cv } = await requestOf(flags, data);
   const all = systemsOf(data, model as Model);
-  const systems = chosenSystems(all, names ?? [...all.keys()].filter((name) => name !== ASKED));
+  const systems = chosenSystems(all, names ?? [...all.keys()].filter((name) => name !== ASKED && name !== 'b2-trans'));
   const reference = flags.reference ?? (systems.some(({ name }) => name === 'attention') ? 'attention' : undefined);
   const points = grid && (await gridPoints(grid, flags, data));
   using interrupts = listenToInterrupts(io);

@@ -94,6 +94,7 @@ describe('comparators', () => {
       'ridge',
       'svr-video',
       'video',
+      'b2-trans',
       'model',
     ]);
   });

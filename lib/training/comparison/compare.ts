@@ -159,7 +159,8 @@ async function unitOf(
 ): Promise<Unit> {
   const directory = place(system.name);
   if (system.kind === 'network') {
-    if (!grid) return runUnit(directory, part, system.model, options, onReport);
+    if (!grid || system.options)
+      return runUnit(directory, part, system.model, { ...options, ...system.options }, onReport);
     return sweep(directory, part, grid(system.name), onReport);
   }
   if (isFinished(directory)) return readUnit(directory, part);

@@ -1,12 +1,21 @@
 import type { Dataset } from '../../data/index.ts';
 import { CircumplexError } from '../../errors.ts';
 import { FUSIONS, type Fusion, type Model, type Stream } from '../../models/model.ts';
+import { presetSettings, presets } from '../../models/presets.ts';
+import type { TrainingSettings } from '../options.ts';
 import { SVR_FUSIONS, svrName } from './svr.ts';
 
 /** What can stand in a comparison: networks, and what networks must beat. */
 export type System =
   | { kind: 'mean' | 'ridge' | 'svr'; name: string; description: string }
-  | { kind: 'network'; name: string; description: string; model: Model };
+  | {
+      kind: 'network';
+      name: string;
+      description: string;
+      model: Model;
+      /** What it must be trained with, whatever the others are. */
+      options?: Partial<TrainingSettings>;
+    };
 
 /** The name of the model as it was asked for, before {@link systemsOf} varies it. */
 export const ASKED = 'model';
@@ -18,10 +27,11 @@ export const ASKED = 'model';
  * - `early`: one network that reads all modalities side by side;
  * - `attention`, `conditional`, `static`, `mean-of-streams`, `olb`, `olb-per-dimension`, `hlb`: the model's streams, or one
  *   a modality where it has a single one, under each fusion, trained from end to end;
+ * - `b2-trans`: attention alone, over whole sequences (Wu et al. 2019);
  * - `model`: as it was asked for.
  */
-export function systemsOf({ modalities }: Pick<Dataset, 'modalities'>, model: Model): Map<string, System> {
-  const names = Object.keys(modalities);
+export function systemsOf(data: Pick<Dataset, 'name' | 'modalities'>, model: Model): Map<string, System> {
+  const names = Object.keys(data.modalities);
   const several = names.length > 1;
   const list: System[] = [
     { kind: 'mean', name: 'mean', description: 'the mean of the training labels' },
@@ -50,6 +60,10 @@ export function systemsOf({ modalities }: Pick<Dataset, 'modalities'>, model: Mo
       );
     }
   }
+  list.push({
+    ...network('b2-trans', 'attention alone over the whole sequence, after Wu et al. 2019', presets['b2-trans'](data)),
+    options: WHOLE_SEQUENCES,
+  });
   list.push(network(ASKED, 'the model as it was asked for', model));
   return new Map(list.map((system) => [system.name, system]));
 }
@@ -76,8 +90,12 @@ const SVR_DESCRIPTIONS: Record<(typeof SVR_FUSIONS)[number], string> = {
   'svr-kalman-smoother': "Kalman smoother over the modalities' regressions",
 };
 
-function network(name: string, description: string, model: Model): System {
-  return { kind: 'network', name, description, model };
+/** Its own rate and frames, from the preset; loss, epochs and patience are those of the comparison. */
+const { chunk, lanes, learningRate, dropout, preprocessing } = presetSettings['b2-trans'];
+const WHOLE_SEQUENCES = { chunk, lanes, learningRate, dropout, preprocessing, bypass: 0 } as const;
+
+function network(name: string, description: string, model: Model) {
+  return { kind: 'network' as const, name, description, model };
 }
 
 /** The stream called so, else that which reads it, else the first: an attention window stays where it was. */
