@@ -101,7 +101,7 @@ function middleChunk(model: Model, chunk: number): Tensors {
   };
   const network = { outputs: TARGETS, sizes, dropout: 0, trainable: true };
   const streams = model.streams.map((s) => buildStream(graph, frames, s, network));
-  const { z } = buildFusion(graph, model, streams, TARGETS);
+  const { z } = buildFusion(graph, frames, model, streams, network);
   mse(graph, z, input('f32', [...target.dims], target.values));
   differentiate(graph);
   using store = Store.for(device, graph);

@@ -83,6 +83,18 @@ const CASES: Record<string, Make> = {
     const flops = (part: Cost, more: number) => ({ ...part, flops: part.flops + more });
     return { y, forward: flops(plain.forward, window), backward: flops(plain.backward, 2 * window) };
   },
+  'layer_norm, 256': (graph, input, weight) => {
+    const values = count * 256;
+    const y = ops.layerNorm(graph, input(256), weight(256), weight(256));
+    return { y, forward: cost(8 * values, 2 * values), backward: cost(17 * values, 4 * values) };
+  },
+  // A lane's frames ask all of its frames: two products forward, five backward, some 25 operations a weight for exp.
+  'self_attention, 8 heads of 32': (graph, input) => {
+    const pairs = count * rows.chunk;
+    const flops = (products: number) => pairs * (products * 2 * 256 + 8 * 25);
+    const y = ops.selfAttention(graph, input(3 * 256), null, 8);
+    return { y, forward: cost(flops(2), count * 4 * 256), backward: cost(flops(5), count * 9 * 256) };
+  },
   'dimension_fusion, 288 by 3, 2 outputs': (graph, input, weight) => {
     const predictions = [input(2), input(2), input(2)];
     const { z } = ops.dimensionFusion(graph, {

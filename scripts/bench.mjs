@@ -9,7 +9,19 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundleBench } from './bundle-bench.mjs';
 
-const SPEED = ['roofline', 'lstm', 'grid', 'inference', 'epoch', 'streaming', 'startup', 'load', 'curves', 'long'];
+const SPEED = [
+  'roofline',
+  'lstm',
+  'grid',
+  'inference',
+  'epoch',
+  'streaming',
+  'startup',
+  'load',
+  'curves',
+  'long',
+  'csv',
+];
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const args = process.argv.slice(2);

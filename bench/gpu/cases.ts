@@ -15,12 +15,15 @@ import {
   gather,
   gatherTargets,
   type LstmWeights,
+  layerNorm,
   linear,
   lstm,
   mean,
   mse,
   mul,
+  relu,
   scatter,
+  selfAttention,
   sigmoid,
   softmax,
   streamMix,
@@ -320,6 +323,7 @@ export const CASES: Record<string, Case> = {
   exp: unary(exp),
   tanh: unary(tanh),
   sigmoid: unary(sigmoid),
+  relu: unary(relu),
   softmax: unary(softmax),
   sum: unary(sum),
   mean: unary(mean),
@@ -339,6 +343,16 @@ export const CASES: Record<string, Case> = {
     const [features, outputs] = [p.width(), p.width()];
     const weight = p.input([outputs, features], 1 / Math.sqrt(features));
     return { outputs: [linear(p.graph, p.activation([features]), weight, p.input([outputs]))] };
+  }),
+  layer_norm: on((p) => {
+    // Of two features the gradient is the rest of a difference that nearly vanishes.
+    const features = Math.max(3, p.width());
+    return { outputs: [layerNorm(p.graph, p.activation([features]), p.input([features]), p.input([features]))] };
+  }),
+  self_attention: on((p) => {
+    const [heads, size] = [p.draw.integer(1, 4), p.pick([1, 3, 8, 17, 32])];
+    const valid = p.draw.uniform() < 0.5 ? p.mask() : null;
+    return { outputs: [selfAttention(p.graph, p.activation([3 * heads * size]), valid, heads)] };
   }),
   dropout: on((p) => ({ outputs: [dropout(p.graph, p.activation([p.width()]), 0.3, 7)] })),
   lstm: recurrent(false),

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { DeviceOptions } from '../graph/device.ts';
+import type { DelayGrid } from '../training/index.ts';
 
 /** Parsers of option values; each refuses what it cannot read with a rule that commander puts behind the option. */
 
@@ -129,4 +130,18 @@ export function deviceOptions(): Option[] {
 
 export function deviceOf({ device, threads, scratch }: DeviceFlags): DeviceOptions {
   return { device, threads, scratch };
+}
+
+/** FROM:TO:STEP in seconds. */
+export function delayGrid(text: string): DelayGrid {
+  const [from, to, step] = text.split(':').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (
+    text.split(':').length === 3 &&
+    [from, to, step].every(Number.isFinite) &&
+    (step as number) > 0 &&
+    (to as number) >= (from as number)
+  ) {
+    return { from: from as number, to: to as number, step: step as number };
+  }
+  return refuse('It must be FROM:TO:STEP in seconds: 0:8:0.4.');
 }

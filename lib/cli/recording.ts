@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import { readFeatureArray } from '../data/arrays.ts';
-import { type Dataset, readNpy, readNumberTable } from '../data/index.ts';
+import { type Dataset, readNpy } from '../data/index.ts';
+import { visitNumberRows } from '../data/number_rows.ts';
 import { CircumplexError } from '../errors.ts';
 import type { Checkpoint } from '../models/checkpoint.ts';
 
@@ -58,8 +59,16 @@ function pathsOf(sources: readonly string[], inputs: readonly string[]): Record<
 
 async function extentOf(path: string): Promise<Extent> {
   if (extname(path).toLowerCase() === '.csv') {
-    const { length, header } = await readNumberTable(path);
-    return { rows: length, columns: header.length - 1 };
+    const extent = { rows: 0, columns: 0 };
+    await visitNumberRows(path, ',', {
+      header: ({ length }) => {
+        extent.columns = length - 1;
+      },
+      row: () => {
+        extent.rows++;
+      },
+    });
+    return extent;
   }
   const { shape } = await readNpy(path);
   return { rows: shape[0] ?? 0, columns: shape[1] ?? 1 };

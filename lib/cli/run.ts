@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { CircumplexError } from '../errors.ts';
 import { version } from '../version.ts';
+import { compareCommand, sweepCommand } from './compare.ts';
 import { dataCommand } from './data.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
@@ -43,6 +44,8 @@ function program(io: Io): Command {
     predictCommand,
     evaluateCommand,
     scoreCommand,
+    compareCommand,
+    sweepCommand,
     reproduceCommand,
     dataCommand,
     doctorCommand,

@@ -1,13 +1,12 @@
 import { join } from 'node:path';
 import { type Dataset, readText, type Sequence, writeFileWhole } from '../data/index.ts';
-import type { Scores } from '../evaluation/index.ts';
+import type { ReliabilityTest, Scores } from '../evaluation/index.ts';
 import type { Checkpoint } from '../models/checkpoint.ts';
 import type { Model } from '../models/model.ts';
 import { type Prediction, predict } from '../models/predict.ts';
-import type { EpochLine } from '../report/index.ts';
+import { type EpochLine, type SystemScores, systemScores } from '../report/index.ts';
 import { type ReportedPart, type RunReport, runReport } from '../report/run_report.ts';
-import type { CrossValidation, Run, RunDirectory } from '../training/index.ts';
-import { scorePredictions } from './scoring.ts';
+import { type CrossValidation, type Run, type RunDirectory, scoredPairs, testReliability } from '../training/index.ts';
 
 /** What a finished run comes to. */
 export interface RunSummary {
@@ -27,15 +26,19 @@ export async function writeRun(run: Run): Promise<RunSummary> {
   const replicas = Array.from({ length: run.config.replicas }, (_, r) => r);
   const checkpoints = replicas.map((r) => run.best(r));
   const lines = await Promise.all(replicas.map((r) => readMetrics(directory.of(r))));
-  const scores = Object.fromEntries(
-    Object.entries(parts).map(([name, predictions]) => [name, predictions.map((own) => scoresOf(run.dataset, own))]),
+  const systems = Object.fromEntries(
+    Object.entries(parts).map(([name, all]) => [name, replicas.map((r) => systemsOf(run.dataset, all, r))]),
   );
+  const reliability: Record<string, ReliabilityTest | null> = {};
+  for (const [name, [own]] of Object.entries(parts)) {
+    reliability[name] = await reliabilityOf(run, own as Prediction[]);
+  }
   const kept = checkpoints.map((checkpoint) => checkpoint.epoch as number);
   for (const r of replicas) {
     const checkpoint = checkpoints[r] as Checkpoint;
     const own = (name: string): ReportedPart => ({
-      scores: (scores[name] as (Scores | null)[])[r] ?? null,
-      replicas: r === 0 ? definedOf(scores[name] as (Scores | null)[]) : [],
+      systems: (systems[name] as SystemScores[][])[r] as SystemScores[],
+      reliability: r === 0 ? (reliability[name] ?? null) : null,
       sequences: withGold(run.dataset, (parts[name] as Prediction[][])[r] as Prediction[]),
     });
     const report = await runReport({
@@ -46,18 +49,25 @@ export async function writeRun(run: Run): Promise<RunSummary> {
         seed: checkpoint.seed,
         device: placed(run),
       },
-      notes: run.notes,
+      notes: [...aboutOf(run.dataset), ...run.notes],
       parts: Object.fromEntries(Object.keys(parts).map((name) => [name, own(name)])),
       learning: [learningOf(r, lines, kept)],
       loss: 'training loss: MSE (squared units of the targets)',
       staticWindows: staticWindowsOf(checkpoint),
       rate: run.dataset.rate / (run.config.preprocessing.decimate ?? 1),
-      provenance: { config: run.config, kernels: run.kernels, node: process.versions.node },
+      provenance: {
+        config: run.config,
+        postprocessing: run.postprocessing(r),
+        kernels: run.kernels,
+        node: process.versions.node,
+      },
     });
     await writeFileWhole(join(directory.of(r), 'report.html'), report);
   }
   return {
-    scores: Object.fromEntries(Object.entries(scores).map(([name, all]) => [name, definedOf(all)])),
+    scores: Object.fromEntries(
+      Object.entries(systems).map(([name, all]) => [name, all.flatMap(([own]) => own?.replicas ?? [])]),
+    ),
     kept,
     selection: replicas.map((r) => lines[r]?.find(({ epoch }) => epoch === kept[r])?.selection ?? null),
     notes: run.notes,
@@ -66,7 +76,7 @@ export async function writeRun(run: Run): Promise<RunSummary> {
 
 /** The report of a cross-validation, whose files are written already. */
 export async function writeCrossValidation(out: string, dataset: Dataset, result: CrossValidation): Promise<void> {
-  const { config, folds, scores, predictions } = result;
+  const { config, folds, predictions } = result;
   const learning: RunReport['learning'] = [];
   for (const { name, kept } of folds) {
     const lines = await readMetrics(join(out, 'folds', name));
@@ -75,11 +85,11 @@ export async function writeCrossValidation(out: string, dataset: Dataset, result
   const report = await runReport({
     title: `${dataset.name}: ${describeModel(config.model)}, cross-validated`,
     facts: { 'data set': dataset.name, folds: folds.length, replicas: config.replicas, seed: config.seed },
-    notes: result.notes,
+    notes: [...aboutOf(dataset), ...result.notes],
     parts: {
       'all folds joined': {
-        scores: scores.replicas[0] as Scores,
-        replicas: scores.replicas,
+        systems: systemsOf(dataset, predictions, 0),
+        reliability: null,
         sequences: withGold(dataset, predictions[0] as Prediction[]),
       },
     },
@@ -122,10 +132,44 @@ async function predictedParts(run: Run): Promise<Record<string, Prediction[][]>>
   return { selection: predictions };
 }
 
-/** Null where no sequence has a gold standard. */
-function scoresOf(dataset: Dataset, predictions: readonly Prediction[]): Scores | null {
-  const labelled = predictions.filter(({ sequence }) => sequenceOf(dataset, sequence).targets !== null);
-  return labelled.length > 0 ? scorePredictions(dataset, labelled) : null;
+/** Seconds without each modality; less where sequences are short. */
+const FAILING = 10;
+
+/**
+ * Replica 0, where each modality fails in turn; null for a model of one modality, without a gold standard, or of data that
+ * memory does not hold, for what fails is a copy in memory.
+ */
+async function reliabilityOf(run: Run, predictions: readonly Prediction[]): Promise<ReliabilityTest | null> {
+  const { streams, fusion } = run.config.model;
+  const modalities = [...new Set(streams.flatMap(({ inputs }) => inputs))];
+  const sequences = predictions
+    .map(({ sequence }) => sequenceOf(run.dataset, sequence))
+    .filter(({ targets }) => targets !== null);
+  const isTooLarge = run.deviceOptions.scratch !== undefined;
+  if (isTooLarge || fusion === 'none' || modalities.length < 2 || sequences.length === 0) return null;
+  const { rate } = run.dataset;
+  const shortest = Math.min(...sequences.map(({ length }) => length)) / rate;
+  const seconds = Math.min(FAILING, Math.floor(shortest * rate * 0.25) / rate);
+  if (seconds === 0) return null;
+  const corrupt = modalities.map((modality) => ({ modality, seconds }));
+  return testReliability(run.best(0), run.dataset, sequences, { ...run.deviceOptions, drop: modalities, corrupt });
+}
+
+/** A replica, and in the report of the first all of them as one system; none where no sequence has a gold standard. */
+function systemsOf(dataset: Dataset, predictions: readonly Prediction[][], replica: number): SystemScores[] {
+  const labelled = predictions.map((own) =>
+    own.filter(({ sequence }) => sequenceOf(dataset, sequence).targets !== null),
+  );
+  const targets = labelled[0]?.[0]?.targets;
+  if (!targets) return [];
+  const sessions = Object.fromEntries(dataset.sequences.map(({ id, session }) => [id, session]));
+  const replicas = labelled.map((own) => scoredPairs(dataset, own));
+  const own = systemScores({ name: 'this model', replicas: replicas.slice(replica, replica + 1) }, targets, {
+    sessions,
+  });
+  if (replica > 0 || replicas.length === 1) return [own];
+  const all = { name: `all ${replicas.length} replicas`, replicas };
+  return [own, systemScores(all, targets, { sessions }, own.chance)];
 }
 
 function withGold(dataset: Dataset, predictions: readonly Prediction[]): ReportedPart['sequences'] {
@@ -134,10 +178,6 @@ function withGold(dataset: Dataset, predictions: readonly Prediction[]): Reporte
 
 function sequenceOf(dataset: Dataset, id: string): Sequence {
   return dataset.sequences.find((s) => s.id === id) as Sequence;
-}
-
-function definedOf(scores: readonly (Scores | null)[]): Scores[] {
-  return scores.filter((own) => own !== null);
 }
 
 /** Replica 0's report shows all replicas. */
@@ -162,4 +202,9 @@ function staticWindowsOf({ model, tensors }: Checkpoint): RunReport['staticWindo
     return [[name, { left: Math.floor(window / 2), logits }] as const];
   });
   return Object.fromEntries(windows);
+}
+
+/** What the data are, where they say it. */
+function aboutOf({ about }: Dataset): string[] {
+  return about === undefined ? [] : [about];
 }

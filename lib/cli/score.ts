@@ -10,29 +10,39 @@ import {
   readDataset,
   readForeignCurves,
   readSessions,
+  writeFileWhole,
 } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import {
   type ConventionName,
-  chanceLevels,
   compareSystems,
   conventions,
   type ScoredSequence,
   type ScoredSystem,
   type Scores,
-  score,
-  sessionIntervals,
 } from '../evaluation/index.ts';
-import { comparisonTable, scoreTable, sequenceTable, systemTable, type Table, toText } from '../report/index.ts';
+import {
+  comparisonTable,
+  scoreReport,
+  scoreTable,
+  sequenceTable,
+  systemScores,
+  systemTable,
+  type Table,
+  toText,
+} from '../report/index.ts';
+import { pickColumns } from '../training/index.ts';
+import { version } from '../version.ts';
 import { type Io, printResult, standardIo, warn } from './io.ts';
 import { JSON_OPTION, names, option, whole } from './options.ts';
-import { conventionHelp, conventionOption, pickColumns } from './scoring.ts';
+import { conventionHelp, conventionOption } from './scoring.ts';
 
 interface ScoreFlags {
   convention: ConventionName;
   targets?: string[];
   sessions?: string;
   seed: number;
+  report?: string;
   json?: boolean;
 }
 
@@ -75,13 +85,14 @@ export function scoreCommand(io: Io = standardIo): Command {
       ),
     )
     .addOption(option('--seed <n>', 'of resampling', whole(0)).default(0))
+    .addOption(option('--report <file>', 'also write one self-contained HTML page: figures, tables, intervals'))
     .addOption(JSON_OPTION())
     .addHelpText(
       'after',
       `
 Examples:
   circumplex score gold curves
-  circumplex score recola attention olb hlb --sessions sessions.csv`,
+  circumplex score recola attention olb hlb --sessions sessions.csv --report scores.html`,
     )
     .action((gold: string, predictions: string[], flags: ScoreFlags) => scoreCurves(io, gold, predictions, flags));
 }
@@ -110,14 +121,14 @@ async function scoreCurves(io: Io, goldPath: string, paths: readonly string[], f
   const sessions = flags.sessions === undefined ? golds.sessions : await readSessions(flags.sessions);
   if (flags.sessions !== undefined) checkSessions(sessions, sequences, flags.sessions);
   const options = { convention, sessions, seed };
-  const scored = systems.map((system) => ({
-    predictions: system.name,
-    replicas: system.replicas.map((pairs) => score(pairs, columns, { convention })),
-    intervals: sessionIntervals(system, columns, options),
-    chance: chanceLevels(system.replicas[0] as ScoredSequence[], columns, options),
-  }));
+  const scored = systems.map((system) => systemScores(system, columns, options));
   const comparison = systems.length > 1 ? compareSystems(systems, columns, options) : undefined;
   for (const line of warnings) warn(io, line);
+  if (flags.report !== undefined) {
+    const provenance = { version, gold: goldPath, predictions: paths, convention, targets: columns, seed };
+    const contents = { gold: goldPath, convention, systems: scored, comparison, warnings: [...warnings], provenance };
+    await writeFileWhole(flags.report, await scoreReport(contents));
+  }
 
   const shared = { gold: goldPath, convention, warnings: [...warnings] };
   const [first] = scored as [(typeof scored)[number]];

@@ -1,14 +1,8 @@
 import type { Dataset, Partition, Sequence } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
-import {
-  type ConventionName,
-  conventionNamed,
-  conventions,
-  type ScoredSequence,
-  type Scores,
-  score,
-} from '../evaluation/index.ts';
+import { type ConventionName, conventionNamed, conventions, type Scores, score } from '../evaluation/index.ts';
 import type { Prediction } from '../models/predict.ts';
+import { scoredPairs } from '../training/index.ts';
 
 /**
  * The sequences of a partition; null: all.
@@ -22,19 +16,6 @@ export function sequencesOf(dataset: Dataset, partition: Partition | null): Sequ
   throw new CircumplexError('ERR_DATA', `${dataset.name} has no sequence in partition ${partition}, only in ${there}`);
 }
 
-/**
- * Predictions of a data set's sequences beside their gold standard. Sequences without one must have been left out.
- *
- * @throws ERR_CHECKPOINT when the data lack a target that is predicted
- */
-export function scoredPairs(dataset: Dataset, predictions: readonly Prediction[]): ScoredSequence[] {
-  const columns = (predictions[0]?.targets ?? []).map((target) => targetColumn(dataset, target));
-  return predictions.map(({ sequence, values }) => {
-    const { targets: gold } = dataset.sequences.find(({ id }) => id === sequence) as Sequence;
-    return { sequence, gold: pickColumns(gold as Float64Array, dataset.targets.length, columns), prediction: values };
-  });
-}
-
 /** Scores {@link scoredPairs}, by target's name. */
 export function scorePredictions(
   dataset: Dataset,
@@ -44,29 +25,10 @@ export function scorePredictions(
   return score(scoredPairs(dataset, predictions), predictions[0]?.targets ?? [], { convention });
 }
 
-/** The columns of `[length, width]` values, in this order. */
-export function pickColumns(values: Float64Array, width: number, columns: readonly number[]): Float64Array {
-  const length = values.length / width;
-  const picked = new Float64Array(length * columns.length);
-  for (let t = 0; t < length; t++) {
-    columns.forEach((column, i) => {
-      picked[t * columns.length + i] = values[t * width + column] as number;
-    });
-  }
-  return picked;
-}
-
 /** The name of a scoring convention, checked. */
 export function conventionOption(text: string): ConventionName {
   conventionNamed(text);
   return text as ConventionName;
-}
-
-function targetColumn(dataset: Dataset, target: string): number {
-  const column = dataset.targets.indexOf(target);
-  if (column >= 0) return column;
-  const there = dataset.targets.join(', ');
-  throw new CircumplexError('ERR_CHECKPOINT', `the model predicts ${target}; ${dataset.name} has the targets ${there}`);
 }
 
 export const conventionHelp = `whose scorer to follow: ${Object.keys(conventions).join(', ')}`;

@@ -1,14 +1,15 @@
 import { resolve } from 'node:path';
 import type { Command, Option } from 'commander';
-import { type Dataset, readText } from '../data/index.ts';
+import { type Dataset, POSTPROCESSING, readText } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { readCheckpoint } from '../models/checkpoint.ts';
-import { FUSIONS, type Fusion, type Model, type Stream, stream } from '../models/model.ts';
+import { type Encoder, FUSIONS, type Fusion, type Model, type Stream, stream } from '../models/model.ts';
 import { type PresetName, presetSettings, presets } from '../models/presets.ts';
 import type { WindowScore } from '../ops/attentive_lstm.ts';
 import {
   type CrossValidationOptions,
   DEFAULTS,
+  type DelayGrid,
   type LearningRateSchedule,
   type TrainingSettings,
   type TrainOptions,
@@ -17,6 +18,7 @@ import {
   ALL,
   byName,
   type DeviceFlags,
+  delayGrid,
   deviceOptions,
   JSON_OPTION,
   NONE,
@@ -45,6 +47,7 @@ export interface TrainFlags extends DeviceFlags {
   attention?: PerStream<WindowScore>;
   hidden?: PerStream<number>;
   layers?: PerStream<number>;
+  encoder?: PerStream<Encoder | null>;
   bidirectional?: string[];
   fusion?: Fusion;
   fusionBias?: boolean;
@@ -52,7 +55,7 @@ export interface TrainFlags extends DeviceFlags {
   init?: string;
   resume?: boolean;
   cv?: CrossValidationOptions['cv'];
-  delay?: Record<string, number>;
+  delay?: Record<string, number> | { search: DelayGrid };
   decimate?: number;
   functionals?: Record<string, number[]>;
   json?: boolean;
@@ -127,19 +130,28 @@ const SETTINGS: readonly { setting: keyof TrainingSettings; attribute: string; o
       '(its scores are then optimistic), ids:A,B or none (the last epoch)',
     (text) => text,
   ),
+  setting(
+    'postprocess',
+    '--postprocess <steps>',
+    `steps after the prediction, fitted on the selection set and kept where they help: ${POSTPROCESSING.join(', ')}`,
+    (text) => text.split(',').map(oneOf(...POSTPROCESSING)),
+  ),
   setting('refit', '--refit', 'train again on all of train, for the epochs that were chosen'),
 ];
 
 function setting(key: keyof TrainingSettings, flags: string, text: string, parse?: (text: string) => unknown) {
   const attribute = option(flags, '').attributeName();
   const value = DEFAULTS[key];
-  const shown =
-    typeof value === 'object' && value !== null ? (value as { kind: string }).kind : String(value ?? 'none');
+  const shown = Array.isArray(value)
+    ? 'none'
+    : typeof value === 'object' && value !== null
+      ? (value as { kind: string }).kind
+      : String(value ?? 'none');
   const described = key === 'refit' ? text : `${text} (default: ${shown})`;
   return { setting: key, attribute, option: () => option(flags, described, parse) };
 }
 
-const STREAM_SHAPES = ['streams', 'window', 'attention', 'hidden', 'layers', 'bidirectional'] as const;
+const STREAM_SHAPES = ['streams', 'window', 'attention', 'hidden', 'layers', 'bidirectional', 'encoder'] as const;
 
 /** Options that a resumed run may be given. */
 const RESUMABLE = ['out', 'resume', 'epochs', 'threads', 'json'];
@@ -186,7 +198,17 @@ export function addTrainOptions(command: Command): void {
           'units of a layer: for all streams, or audio=32,video=128 (default: 128)',
           perName(whole(1)),
         ),
-        option('--layers <n>', 'LSTM layers: for all streams, or audio=1,video=2 (default: 2)', perName(whole(1))),
+        option(
+          '--layers <n>',
+          'LSTM layers: for all streams, or audio=1,video=2; 0 with an encoder: none (default: 2)',
+          perName(whole(0)),
+        ),
+        option(
+          '--encoder <shape>',
+          "a Transformer's encoder before the LSTM: WIDTHxHEADSxINNERxBLOCKS as 256x8x128x6, video=64x4x64x2 or none " +
+            '(default: none)',
+          perName(orNull(encoder)),
+        ),
         option('--bidirectional <streams>', 'these streams also read backwards: video; none: no stream', bidirectional),
         option(
           '--window <frames>',
@@ -208,8 +230,9 @@ export function addTrainOptions(command: Command): void {
       [
         option(
           '--delay <seconds>',
-          'by which gold lags the signals: 2.0, or arousal=2.0,valence=2.0 (default: 0)',
-          perName(real('of seconds', () => true)),
+          'by which gold lags the signals: 2.0, or arousal=2.0,valence=2.0 (default: 0); search or search=0:8:0.4 finds ' +
+            "each target's on the sequences that train and choose the epoch",
+          delayOption,
         ),
         option(
           '--decimate <n>',
@@ -328,11 +351,22 @@ function settingsOf(flags: TrainFlags, preprocessing: object, data: Dataset): Pa
     given.map(({ setting, attribute }) => [setting, flags[attribute] === NONE ? null : flags[attribute]]),
   );
   const { delay, decimate, functionals } = flags;
-  if (delay) settings.delay = delayOf(delay, data.targets);
+  if (delay && isSearch(delay)) settings.searchDelay = delay.search;
+  else if (delay) Object.assign(settings, { delay: delayOf(delay, data.targets), searchDelay: null });
   if (decimate !== undefined || functionals) {
     settings.preprocessing = { ...preprocessing, ...definedOf({ decimate, functionals }) };
   }
   return settings;
+}
+
+/** `search`, `search=FROM:TO:STEP`, or seconds. */
+function delayOption(text: string): NonNullable<TrainFlags['delay']> {
+  const [, grid = '0:8:0.4'] = /^search(?:=(.*))?$/.exec(text) ?? [];
+  return text.startsWith('search') ? { search: delayGrid(grid) } : perName(real('of seconds', () => true))(text);
+}
+
+function isSearch(delay: NonNullable<TrainFlags['delay']>): delay is { search: DelayGrid } {
+  return typeof delay.search === 'object';
 }
 
 function definedOf<T extends object>(values: T): Partial<T> {
@@ -379,6 +413,7 @@ function shaped(base: Model, flags: TrainFlags): Model {
   const streams = (flags.streams?.map((given) => streamOf(given, base)) ?? base.streams).map((s) => ({ ...s }));
   const fields = ['window', 'attention', 'hidden', 'layers'] as const;
   for (const field of fields) assign(streams, field, flags[field]);
+  assignEncoder(streams, flags.encoder);
   if (flags.bidirectional) {
     checkStreams('bidirectional', flags.bidirectional, streams);
     for (const s of streams) s.bidirectional = flags.bidirectional.includes(s.name);
@@ -408,6 +443,17 @@ function assign<F extends 'window' | 'attention' | 'hidden' | 'layers'>(
   for (const s of streams) {
     if (Object.hasOwn(named, s.name)) s[field] = named[s.name] as Stream[F];
     else if (all !== undefined) s[field] = all;
+  }
+}
+
+function assignEncoder(streams: Stream[], values: PerStream<Encoder | null> | undefined): void {
+  if (!values) return;
+  const { [ALL]: all, ...named } = values;
+  checkStreams('encoder', Object.keys(named), streams);
+  for (const s of streams) {
+    const given = Object.hasOwn(named, s.name) ? named[s.name] : all;
+    if (given) s.encoder = given;
+    else if (given === null) delete s.encoder;
   }
 }
 
@@ -449,6 +495,12 @@ function schedule(text: string): LearningRateSchedule {
 
 function bidirectional(text: string): string[] {
   return text === 'none' ? [] : names(text);
+}
+
+function encoder(text: string): Encoder {
+  if (!/^\d+(x\d+){3}$/.test(text)) refuse('It must be WIDTHxHEADSxINNERxBLOCKS, as 256x8x128x6, or none.');
+  const [width, heads, inner, layers] = text.split('x').map(Number) as [number, number, number, number];
+  return { width, heads, inner, layers };
 }
 
 function streams(text: string): { name: string; inputs: string[] | null }[] {

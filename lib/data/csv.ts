@@ -1,6 +1,10 @@
 import { createRequire } from 'node:module';
 import { CircumplexError } from '../errors.ts';
+import { checkHeader, checkWidth, emptyTable, notATable, parseCell } from './cells.ts';
 import { readText } from './files.ts';
+import { type RowVisitor, visitNumberRows, visitTextRows } from './number_rows.ts';
+
+export { parseCell };
 
 const require = createRequire(import.meta.url);
 
@@ -32,11 +36,14 @@ export async function readTextTable(path: string, delimiter = ','): Promise<Text
 
 /**
  * Reads a table of numbers with a header line. An empty cell or `NaN` is NaN; an infinity or any other text is refused.
+ * The file may be of any size: it is read as a stream, and beside the table a few MiB are held.
  *
  * @throws ERR_FILE when the file cannot be read, ERR_DATA with file, line and column when it is no such table
  */
 export async function readNumberTable(path: string, delimiter = ','): Promise<NumberTable> {
-  return parseNumberTable(await readText(path), path, delimiter);
+  const table = new GrowingTable();
+  await visitNumberRows(path, delimiter, table);
+  return table.whole();
 }
 
 /** As `readTextTable`, of text at hand; `path` only names the place in errors. */
@@ -48,51 +55,44 @@ export function parseTextTable(text: string, path: string, delimiter = ','): Tex
 
 /** As `readNumberTable`, of text at hand; `path` only names the place in errors. */
 export function parseNumberTable(text: string, path: string, delimiter = ','): NumberTable {
-  // Row by row, since the cells of a whole feature file as strings would take ten times its numbers.
-  const rows: Float64Array[] = [];
-  const { header, lines } = parseRows(text, path, delimiter, (cells, line, names) => {
-    rows.push(Float64Array.from(cells, (cell, column) => parseCell(cell, path, line, names[column]!)));
-  });
-  const values = new Float64Array(rows.length * header.length);
-  rows.forEach((row, i) => {
-    values.set(row, i * header.length);
-  });
-  return { header, length: rows.length, values, lines };
+  const table = new GrowingTable();
+  visitTextRows(text, path, delimiter, table);
+  return table.whole();
 }
 
-/**
- * A number in decimal notation, or NaN for an empty cell or `NaN`.
- *
- * @throws ERR_DATA with file, line and column for anything else, infinities included
- */
-export function parseCell(cell: string, path: string, line: number, column: string): number {
-  if (isPlain(cell)) {
-    const value = Number(cell);
-    if (Number.isFinite(value)) return value;
+/** Takes in a table whose number of rows shows at its end only. */
+class GrowingTable implements RowVisitor {
+  #header: string[] = [];
+  #values = new Float64Array(0);
+  #lines: number[] = [];
+  #bytes = 0;
+
+  header(names: string[], bytes: number): void {
+    this.#header = names;
+    this.#bytes = bytes;
   }
-  if (cell === '' || /^nan$/i.test(cell)) return Number.NaN;
-  // Number alone would take 0x10, 1_0 is refused by it, and blanks would be 0.
-  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(cell) ? Number(cell) : Number.NaN;
-  if (Number.isFinite(value)) return value;
-  const infinite = value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY || /^[+-]?inf/i.test(cell);
-  const what = infinite ? `an infinity ("${cell}")` : `"${cell}", not a number`;
-  throw new CircumplexError(
-    'ERR_DATA',
-    `${path}, line ${line}, column ${column}: ${what}. Correct the value, or leave the cell empty if it is missing.`,
-  );
-}
 
-/** Begins and ends as a decimal number does, so that Number reads it as one or not at all: a third of the time. */
-function isPlain(cell: string): boolean {
-  const [first, second, last] = [cell.charCodeAt(0), cell.charCodeAt(1) | 0x20, cell.charCodeAt(cell.length - 1)];
-  const begins = isDigit(first) || first === 0x2b || first === 0x2d || first === 0x2e;
-  // 0x10, 0o10, 0b10
-  const radix = second === 0x78 || second === 0x6f || second === 0x62;
-  return begins && !radix && isDigit(last);
-}
+  row(values: Float64Array, line: number, at: number): void {
+    const start = this.#lines.length * values.length;
+    if (start === this.#values.length) this.#grow(at);
+    this.#values.set(values, start);
+    this.#lines.push(line);
+  }
 
-function isDigit(code: number): boolean {
-  return code >= 0x30 && code <= 0x39;
+  whole(): NumberTable {
+    const length = this.#lines.length;
+    const values = this.#values.subarray(0, length * this.#header.length);
+    return { header: this.#header, length, values, lines: this.#lines };
+  }
+
+  /** To what the rows so far, and their share of the file, let expect. What is not reached takes no memory. */
+  #grow(at: number): void {
+    const rows = this.#lines.length;
+    const expected = Math.max(1000, Math.ceil((1.02 * rows * this.#bytes) / at), Math.ceil(1.2 * rows));
+    const values = new Float64Array(expected * this.#header.length);
+    values.set(this.#values);
+    this.#values = values;
+  }
 }
 
 /**
@@ -132,24 +132,8 @@ export function parseRows(
     });
   } catch (error) {
     if (error instanceof CircumplexError) throw error;
-    throw new CircumplexError('ERR_DATA', `${path} is not a table: ${(error as Error).message}.`, { cause: error });
+    throw notATable(path, (error as Error).message, error);
   }
-  if (header === null) throw new CircumplexError('ERR_DATA', `${path} is empty: it needs a header line and rows.`);
+  if (header === null) throw emptyTable(path);
   return { header, lines };
-}
-
-function checkHeader(names: string[], path: string): string[] {
-  const twice = names.find((name, i) => names.indexOf(name) < i);
-  if (twice !== undefined) {
-    throw new CircumplexError('ERR_DATA', `${path}, line 1: two columns are called "${twice}". Rename one.`);
-  }
-  return names;
-}
-
-function checkWidth(cells: string[], header: string[], path: string, line: number): void {
-  if (cells.length === header.length) return;
-  throw new CircumplexError(
-    'ERR_DATA',
-    `${path}, line ${line}: ${cells.length} cells, but the header has ${header.length} columns. Write every column.`,
-  );
 }

@@ -38,6 +38,8 @@ export interface Sequence {
 /** A set of sequences that share a label clock, targets and modalities. */
 export interface Dataset {
   name: string;
+  /** What a reader of scores must know of the data, in a sentence or two: reports say it. */
+  about?: string;
   /** Frames per second of the label clock, to which every array is aligned. */
   rate: number;
   targets: string[];
@@ -85,10 +87,10 @@ export interface ReadOptions {
  */
 export async function readDataset(directory: string, { scratch }: ReadOptions = {}): Promise<Dataset & SequenceAccess> {
   const manifest = await readManifest(directory);
-  const { name, rate, targets, modalities } = manifest;
+  const { sequences: _, ...head } = manifest;
   const sequences: Sequence[] = [];
   for (const entry of manifest.sequences) sequences.push(await readSequence(directory, manifest, entry, scratch));
-  return withAccess({ name, rate, targets, modalities, sequences });
+  return withAccess({ ...head, sequences });
 }
 
 /**

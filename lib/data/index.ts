@@ -1,5 +1,6 @@
 export { type Clock, decimate, instants, interpolate, resample } from './alignment.ts';
 export { type Arff, parseArff, readArff } from './arff.ts';
+export type { ClockProfile } from './clock.ts';
 export {
   type NumberTable,
   parseNumberTable,
@@ -10,6 +11,7 @@ export {
 } from './csv.ts';
 export { CURVE_FILES, type ForeignCurves, parseCurves, readForeignCurves } from './curve_formats.ts';
 export { type Curves, readCurves, writeCurves } from './curves.ts';
+export { type Corruption, corruptModality, dropModality, type Stretch } from './damage.ts';
 export {
   checkDataset,
   type Dataset,
@@ -22,6 +24,8 @@ export {
   writeDataset,
 } from './dataset.ts';
 export { advanceTargets, type Delay, delayDataset, delayFrames, delayPredictions } from './delay.ts';
+export { diagnose } from './diagnose.ts';
+export { diagnoseFiles } from './diagnose_files.ts';
 export {
   FEATURE_FILES,
   type FeatureReadOptions,
@@ -31,14 +35,24 @@ export {
   readFeatures,
 } from './feature_formats.ts';
 export { fileError, makeDirectory, readError, readText, siblingName, writeFileWhole } from './files.ts';
+export type { Finding, Severity } from './finding.ts';
 export { convertFolders } from './folders.ts';
 export { addFunctionals, type Functionals, windowMoments } from './functionals.ts';
 export { type Contents, type Inspection, inspect } from './inspect.ts';
+export { type CurvesInspection, inspectCurves } from './inspect_curves.ts';
 export { PARTITIONS } from './manifest.ts';
 export { convertMuse } from './muse.ts';
 export { fitNormaliser, type Normaliser, normalise, type Scale } from './normaliser.ts';
 export { decodeNpy, type NpyArray, readNpy, writeNpy } from './npy.ts';
 export { decodeNpz, readNpz } from './npz.ts';
+export {
+  applyStep,
+  medianFilter,
+  POSTPROCESSING,
+  type PostprocessingKind,
+  type PostprocessingStep,
+  postprocess,
+} from './postprocessing.ts';
 export { convertRecola } from './recola.ts';
 export { type ConvertOptions, filesIn, nameOf } from './recordings.ts';
 export { convertSend } from './send.ts';

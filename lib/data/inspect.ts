@@ -1,4 +1,6 @@
 import type { Dataset, Partition, Sequence } from './dataset.ts';
+import { diagnose } from './diagnose.ts';
+import type { Finding } from './finding.ts';
 import { PARTITIONS } from './manifest.ts';
 
 /** What a modality or a target holds; min, mean and max over its valid values, null when there are none. */
@@ -24,10 +26,13 @@ export interface Inspection {
   modalities: Record<string, Contents & { size: number; constant: number[] }>;
   /** `unlabelled`: the sequences without gold standard. */
   targets: Record<string, Contents & { constant: boolean; unlabelled: number }>;
+  /** What is likely to go wrong with it, see {@link diagnose}. */
+  findings: Finding[];
 }
 
 /** Describes a data set in numbers, as plain data for JSON and tables. */
-export function inspect({ name, rate, targets, modalities, sequences }: Dataset): Inspection {
+export function inspect(dataset: Dataset): Inspection {
+  const { name, rate, targets, modalities, sequences } = dataset;
   const extent = (some: readonly Sequence[]) => {
     const frames = some.reduce((sum, { length }) => sum + length, 0);
     return { sequences: some.length, frames, seconds: frames / rate };
@@ -48,6 +53,7 @@ export function inspect({ name, rate, targets, modalities, sequences }: Dataset)
     targets: Object.fromEntries(
       targets.map((target, column) => [target, inspectTarget(sequences, column, targets.length)]),
     ),
+    findings: diagnose(dataset),
   };
 }
 
@@ -60,9 +66,13 @@ function inspectModality(sequences: readonly Sequence[], modality: string, size:
 
 function inspectTarget(sequences: readonly Sequence[], column: number, columns: number) {
   const labelled = sequences.flatMap(({ targets }) => (targets ? [targets] : []));
-  const { valid: _, ...contents } = summarise(labelled, column, columns);
-  const constant = contents.min === contents.max && contents.min !== null;
-  return { ...contents, constant, unlabelled: sequences.length - labelled.length };
+  return { ...contentsOf(labelled, column, columns), unlabelled: sequences.length - labelled.length };
+}
+
+/** One column of arrays `[time, columns]`, and whether it never changes. */
+export function contentsOf(arrays: readonly Float64Array[], column: number, columns: number) {
+  const { valid: _, ...contents } = summarise(arrays, column, columns);
+  return { ...contents, constant: contents.min === contents.max && contents.min !== null };
 }
 
 /** One column of arrays `[time, columns]`. */

@@ -40,13 +40,13 @@ export function parseManifest(text: string, path: string): Manifest {
 }
 
 /** The description of a dataset whose arrays lie where `featurePath` and `targetPath` say. */
-export function describe({ name, rate, targets, modalities, sequences }: Dataset): Manifest {
+export function describe({ name, about, rate, targets, modalities, sequences }: Dataset): Manifest {
   const entries = sequences.map(({ id, partition, session, length, targets: gold }) => {
     const files = Object.fromEntries(Object.keys(modalities).map((modality) => [modality, featurePath(modality, id)]));
     if (gold) files.targets = targetPath(id);
     return { id, partition, session, length, files };
   });
-  return { name, rate, targets, modalities: sizesOf(modalities), sequences: entries };
+  return { name, ...(about ? { about } : {}), rate, targets, modalities: sizesOf(modalities), sequences: entries };
 }
 
 export function featurePath(modality: string, id: string): string {
@@ -60,6 +60,7 @@ export function targetPath(id: string): string {
 /** Name, rate, targets and modalities. `where` begins the message. */
 export function checkHead(head: Omit<Dataset, 'sequences'> & { sequences: readonly unknown[] }, where: string): void {
   checkName(head.name, 'name', where);
+  if (head.about !== undefined && typeof head.about !== 'string') throw dataError(where, 'about must be text');
   if (!(typeof head.rate === 'number' && Number.isFinite(head.rate) && head.rate > 0)) {
     throw dataError(where, `rate must be a positive number of Hz, not ${brief(head.rate)}`);
   }
@@ -108,11 +109,11 @@ function checkManifest(json: unknown, path: string): Manifest {
   if (!isObject(json.modalities)) throw dataError(path, 'modalities must be an object {name: {size}}');
   if (!Array.isArray(json.sequences)) throw dataError(path, 'sequences must be a list');
   checkHead(json as unknown as Dataset, path);
-  const { name, rate, targets, modalities } = json as unknown as Dataset;
+  const { name, about, rate, targets, modalities } = json as unknown as Dataset;
   const ids = new Set<string>();
   const names = Object.keys(modalities);
   const sequences = json.sequences.map((entry, i) => checkEntry(entry, i, names, ids, path));
-  return { name, rate, targets, modalities: sizesOf(modalities), sequences };
+  return { name, ...(about ? { about } : {}), rate, targets, modalities: sizesOf(modalities), sequences };
 }
 
 function checkEntry(entry: unknown, index: number, modalities: string[], ids: Set<string>, path: string): Entry {

@@ -35,11 +35,30 @@ const LARGEST_READ = 2 ** 30;
  * @throws ERR_DATA when it is no such file: another element type, Fortran order, a header that does not fit the size
  */
 export async function readNpy(path: string): Promise<NpyArray> {
+  return withFile(path, async (file) => {
+    const { start, size, ...header } = await readHeader(file, path);
+    const data = new ELEMENTS[header.element](checkSize(header, size - start, path));
+    await fill(file, new Uint8Array(data.buffer), start, path);
+    return { ...header, data };
+  });
+}
+
+/**
+ * The type and shape that a `.npy` file claims to have, without its values.
+ *
+ * @throws as {@link readNpy}, but for what only the values would show
+ */
+export async function readNpyHeader(path: string): Promise<Pick<NpyArray, 'element' | 'shape'>> {
+  const { element, shape } = await withFile(path, (file) => readHeader(file, path));
+  return { element, shape };
+}
+
+async function withFile<T>(path: string, read: (file: FileHandle) => Promise<T>): Promise<T> {
   const file = await open(path, 'r').catch((error: unknown) => {
     throw readError(path, error);
   });
   try {
-    return await readArray(file, path);
+    return await read(file);
   } catch (error) {
     throw error instanceof CircumplexError ? error : readError(path, error);
   } finally {
@@ -94,13 +113,12 @@ function npyHeader(element: NpyElement, shape: readonly number[]): Uint8Array {
   return Buffer.concat([MAGIC, Uint8Array.of(1, 0, length & 0xff, length >> 8), header]);
 }
 
-async function readArray(file: FileHandle, path: string): Promise<NpyArray> {
+/** `start`: the first byte of the values; `size`: of the file. */
+async function readHeader(file: FileHandle, path: string) {
   const { size } = await file.stat();
   const { start, length } = headerPlace(await readBytes(file, 0, Math.min(12, size)), size, path);
   const header = parseHeader((await readBytes(file, start, length)).toString('latin1'), path);
-  const data = new ELEMENTS[header.element](checkSize(header, size - start - length, path));
-  await fill(file, new Uint8Array(data.buffer), start + length, path);
-  return { ...header, data };
+  return { ...header, start: start + length, size };
 }
 
 /** Where the header lies, by the file's first 12 bytes and its size. */

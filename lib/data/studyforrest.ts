@@ -8,6 +8,10 @@ import { type Annotation, cover, FILM, RATE, readAnnotation, SEGMENTS, texts } f
 const TARGETS = ['arousal', 'valence'] as const;
 const OBSERVERS = ['av1o01', 'av1o02', 'av1o03', 'av1o04', 'av1o05', 'av1o06', 'av1o07', 'av1o08', 'av1o09'];
 
+const ABOUT =
+  'Portrayed emotion in one film, judged by one panel of nine observers: its segments are no people, and no score here ' +
+  'says anything about people who were not seen.';
+
 /** What an observer may say of each target, and its value. */
 const WORDS = {
   arousal: { HIGH: 1, LOW: -1 },
@@ -66,7 +70,7 @@ export async function convertStudyforrest(
     sequences.push({ id, partition: 'train', session: id, length, features, targets: meanOf(curves[id]!) });
   }
   const modalities = Object.fromEntries(names.map((name) => [name, { size: MODALITIES[name].size }]));
-  const dataset = { name: 'studyforrest', rate: RATE, targets: [...TARGETS], modalities, sequences };
+  const dataset = { name: 'studyforrest', about: ABOUT, rate: RATE, targets: [...TARGETS], modalities, sequences };
   checkDataset(dataset);
   return withAccess(dataset);
 }

@@ -19,6 +19,15 @@ export {
   type Ratings,
   raterAgreement,
 } from './gold_standard.ts';
+export { type FusedSequence, fitKalman, type KalmanFusion, type KalmanOptions, kalmanFusion } from './kalman.ts';
+export {
+  type BeforeAfter,
+  type CorruptionEffect,
+  type InsideOutside,
+  insideOutside,
+  type ReliabilityTest,
+  type StretchOfValues,
+} from './reliability.ts';
 export { type ReplicaStatistics, replicaStatistics } from './replicas.ts';
 export { fitRidge, type Matrix, predictRidge, type Ridge } from './ridge.ts';
 export {
@@ -30,6 +39,7 @@ export {
   selectionScore,
   type TargetScore,
 } from './score.ts';
+export { type CccShares, cccShares } from './shares.ts';
 export {
   type Aggregate,
   compareSystems,
@@ -39,5 +49,7 @@ export {
   type SessionIntervals,
   type StatisticsOptions,
   sessionIntervals,
+  sessionScores,
 } from './statistics.ts';
+export { fitSvr, predictSvr, type Svr, type SvrOptions } from './svr.ts';
 export { predictMean, trainMean } from './trainMean.ts';

@@ -27,7 +27,12 @@ export const NO_FRAMES: Moments = {
   squaredErrors: 0,
 };
 
-/** Of [frames] each, in two passes; frames whose gold is NaN are skipped. */
+/**
+ * Of [frames] each, in two passes; frames whose gold is NaN are skipped.
+ *
+ * The second pass is corrected for what the means themselves were rounded by (Chan, Golub and LeVeque 1983): where the
+ * values differ by few roundings only, as float32 curves far from 0 do, that is as much as the variance.
+ */
 export function momentsOf(gold: ArrayLike<number>, prediction: ArrayLike<number>): Moments {
   let frames = 0;
   let sumGold = 0;
@@ -50,19 +55,31 @@ export function momentsOf(gold: ArrayLike<number>, prediction: ArrayLike<number>
   const meanGold = minGold === maxGold ? minGold : sumGold / frames;
   const meanPrediction = minPrediction === maxPrediction ? minPrediction : sumPrediction / frames;
   let [squaresGold, squaresPrediction, products, squaredErrors] = [0, 0, 0, 0];
+  let [restGold, restPrediction] = [0, 0];
   for (let t = 0; t < gold.length; t++) {
     const g = gold[t] as number;
     const p = prediction[t] as number;
     if (Number.isNaN(g)) continue;
-    squaresGold += (g - meanGold) * (g - meanGold);
-    squaresPrediction += (p - meanPrediction) * (p - meanPrediction);
-    products += (g - meanGold) * (p - meanPrediction);
+    const [fromGold, fromPrediction] = [g - meanGold, p - meanPrediction];
+    restGold += fromGold;
+    restPrediction += fromPrediction;
+    squaresGold += fromGold * fromGold;
+    squaresPrediction += fromPrediction * fromPrediction;
+    products += fromGold * fromPrediction;
     squaredErrors += (p - g) * (p - g);
   }
+  squaresGold -= (restGold * restGold) / frames;
+  squaresPrediction -= (restPrediction * restPrediction) / frames;
+  products -= (restGold * restPrediction) / frames;
   return {
     frames,
-    gold: { mean: meanGold, squares: squaresGold, least: minGold, most: maxGold },
-    prediction: { mean: meanPrediction, squares: squaresPrediction, least: minPrediction, most: maxPrediction },
+    gold: { mean: meanGold + restGold / frames, squares: squaresGold, least: minGold, most: maxGold },
+    prediction: {
+      mean: meanPrediction + restPrediction / frames,
+      squares: squaresPrediction,
+      least: minPrediction,
+      most: maxPrediction,
+    },
     products,
     squaredErrors,
   };

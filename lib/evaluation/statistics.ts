@@ -101,15 +101,20 @@ export function sessionIntervals(
   );
 }
 
+export interface ComparisonOptions extends StatisticsOptions {
+  /** Only the pairs of the others with this system; its score is subtracted from theirs. */
+  readonly reference?: string;
+}
+
 /**
- * Compares every pair of systems on every target, for both aggregates.
+ * Compares every pair of systems, or each with a reference, on every target, for both aggregates.
  *
  * @throws as {@link sessionIntervals}; ERR_CONFIG for fewer than two systems or two of one name
  */
 export function compareSystems(
   systems: readonly ScoredSystem[],
   targets: readonly string[],
-  options: StatisticsOptions = {},
+  options: ComparisonOptions = {},
 ): PairedComparison[] {
   const names = systems.map(({ name }) => name);
   if (names.length < 2) throw new CircumplexError('ERR_CONFIG', 'a comparison needs at least two systems');
@@ -117,7 +122,7 @@ export function compareSystems(
   if (twice !== undefined) throw new CircumplexError('ERR_CONFIG', `two systems are called "${twice}"`);
   const rules = conventionNamed(options.convention ?? 'circumplex');
   const byTarget = partsOf(systems, targets, options);
-  const pairs = names.flatMap((_, a) => names.slice(a + 1).map((_, offset) => [a, a + 1 + offset] as const));
+  const pairs = pairsOf(names, options.reference);
   const aggregates: Aggregate[] = ['cccMean', 'cccConcat'];
   return aggregates.flatMap((aggregate) => {
     const tests = targets.flatMap((target, index) =>
@@ -141,6 +146,38 @@ export function compareSystems(
   });
 }
 
+function pairsOf(names: readonly string[], reference: string | undefined): (readonly [number, number])[] {
+  if (reference === undefined) {
+    return names.flatMap((_, a) => names.slice(a + 1).map((_, offset) => [a, a + 1 + offset] as const));
+  }
+  const b = names.indexOf(reference);
+  if (b >= 0) return names.flatMap((_, a) => (a === b ? [] : [[a, b] as const]));
+  throw new CircumplexError('ERR_CONFIG', `the reference "${reference}" is none of the systems ${names.join(', ')}`);
+}
+
+/**
+ * The score of each session by itself: its sequences' CCCs, averaged over them and the replicas; null is undefined. By
+ * target, then session: what is paired when systems are compared.
+ *
+ * @throws as {@link sessionIntervals}
+ */
+export function sessionScores(
+  system: ScoredSystem,
+  targets: readonly string[],
+  options: StatisticsOptions = {},
+): Record<string, Record<string, number | null>> {
+  const byTarget = partsOf([system], targets, options).map(([parts]) => sessionTotals(parts as Parts));
+  const sessions = sessionsOf([system], options);
+  return Object.fromEntries(
+    targets.map((target, index) => {
+      const means = (byTarget[index] as { sum: number; defined: number }[]).map(({ sum, defined }) =>
+        defined === 0 ? null : sum / defined,
+      );
+      return [target, Object.fromEntries(sessions.map((session, s) => [session, means[s] as number | null]))];
+    }),
+  );
+}
+
 /** Holm's step-down correction (1979); undefined values stay so and count as no test. */
 export function holm(values: readonly (number | null)[]): (number | null)[] {
   const order = values.flatMap((p, i) => (p === null ? [] : [{ p, i }])).sort((x, y) => x.p - y.p);
@@ -157,9 +194,9 @@ export function holm(values: readonly (number | null)[]): (number | null)[] {
 function partsOf(systems: readonly ScoredSystem[], targets: readonly string[], options: StatisticsOptions): Parts[][] {
   const convention = options.convention ?? 'circumplex';
   const rules = conventionNamed(convention);
-  const ids = systems[0]?.replicas[0]?.map(({ sequence }) => sequence) ?? [];
+  const ids = idsOf(systems);
   const sessionOf = (sequence: string) => (options.sessions?.[sequence] as string | undefined) ?? sequence;
-  const sessions = [...new Set(ids.map(sessionOf))];
+  const sessions = sessionsOf(systems, options);
   const moments = systems.map(({ name, replicas }) => {
     if (replicas.length === 0) throw new CircumplexError('ERR_DATA', `system "${name}" has no replica`);
     return replicas.map((pairs) => sequenceMoments(inOrder(pairs, ids, name), targets, convention));
@@ -177,6 +214,14 @@ function partsOf(systems: readonly ScoredSystem[], targets: readonly string[], o
       }),
     ),
   );
+}
+
+function idsOf(systems: readonly ScoredSystem[]): string[] {
+  return systems[0]?.replicas[0]?.map(({ sequence }) => sequence) ?? [];
+}
+
+function sessionsOf(systems: readonly ScoredSystem[], options: StatisticsOptions): string[] {
+  return [...new Set(idsOf(systems).map((sequence) => options.sessions?.[sequence] ?? sequence))];
 }
 
 function inOrder(pairs: readonly ScoredSequence[], ids: readonly string[], system: string): ScoredSequence[] {
@@ -244,7 +289,8 @@ function tInterval(parts: Parts, rules: Convention): SessionInterval {
   const mean = totals.reduce((sum, t) => sum + t.sum, 0) / all;
   const squares = totals.reduce((sum, t) => sum + ((t.sum - mean * t.defined) / all) ** 2, 0);
   const half = studentTQuantile((1 + LEVEL) / 2, n - 1) * Math.sqrt((squares * n) / (n - 1));
-  return { estimate, low: estimate - half, high: estimate + half, sessions: n };
+  // No CCC lies beyond 1 either way.
+  return { estimate, low: Math.max(-1, estimate - half), high: Math.min(1, estimate + half), sessions: n };
 }
 
 /** Percentiles over resampled sessions, and resampled replicas where there are several. */

@@ -11,7 +11,7 @@ export interface GraphSizes {
 }
 
 /** How a parameter starts. */
-export type Initialisation = { kind: 'uniform'; bound: number } | { kind: 'zeros' };
+export type Initialisation = { kind: 'uniform'; bound: number } | { kind: 'zeros' } | { kind: 'ones' };
 
 export interface ParameterSpec {
   name: string;

@@ -116,7 +116,11 @@ export class Store implements Disposable {
     for (let replica = 0; replica < this.replicas; replica++) {
       for (const { spec, size } of this.segments) {
         if (spec.initial.kind === 'zeros') continue;
-        this.write(spec.name, replica, uniform(size, spec.initial.bound, seed + replica, spec.name));
+        const values =
+          spec.initial.kind === 'ones'
+            ? new Float32Array(size).fill(1)
+            : uniform(size, spec.initial.bound, seed + replica, spec.name);
+        this.write(spec.name, replica, values);
       }
     }
   }

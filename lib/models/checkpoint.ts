@@ -161,8 +161,10 @@ function checkNames(metadata: Metadata, tensors: ReadonlyMap<string, unknown>, w
   const sizes = sizesOf(metadata);
   for (const stream of metadata.model.streams) {
     // Whoever claims a billion layers must not make us list them: the first absent one says it all.
-    const layers = Math.min(stream.layers, tensors.size + 1);
-    require(streamParameters({ ...stream, layers }, metadata.targets.length, sizes));
+    const few = (layers: number) => Math.min(layers, tensors.size + 1);
+    const encoder = stream.encoder && { ...stream.encoder, layers: few(stream.encoder.layers) };
+    const claimed = { ...stream, layers: few(stream.layers), ...(encoder ? { encoder } : {}) };
+    require(streamParameters(claimed, metadata.targets.length, sizes));
   }
   const specs = specsOf(metadata);
   require(specs);

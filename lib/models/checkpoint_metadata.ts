@@ -1,4 +1,4 @@
-import type { Delay, Normaliser } from '../data/index.ts';
+import { type Delay, type Normaliser, POSTPROCESSING, type PostprocessingStep } from '../data/index.ts';
 import { brief, CircumplexError } from '../errors.ts';
 import { checkModel, FUSIONS, type Model, type Sizes } from './model.ts';
 import type { Preprocessing } from './preprocessing.ts';
@@ -16,8 +16,8 @@ export interface Metadata {
   preprocessing?: Preprocessing;
   /** Seconds by which gold lags the signals, by target. */
   delay: Delay;
-  /** Steps after the prediction; none is known yet. */
-  postprocessing: unknown[];
+  /** Steps after the prediction, at the rate of the labels. */
+  postprocessing: PostprocessingStep[];
   /** The sequences each part was fitted on. */
   fitted: Record<string, string[]>;
   seed: number;
@@ -44,29 +44,52 @@ const window = is((value) => value === null || isCount(value), 'a positive whole
 const score = is((value) => ['gdp', 'uniform', 'static'].includes(value as string), 'gdp, uniform or static');
 const fusion = is((value) => FUSIONS.includes(value as Model['fusion']), `one of ${FUSIONS.join(', ')}`);
 
+const odd = is((value) => isCount(value) && (value as number) % 2 === 1, 'an odd number of frames');
+const frames = is((value) => Number.isSafeInteger(value), 'a whole number of frames');
+
+const STEPS: Record<PostprocessingStep['kind'], Record<string, Check>> = {
+  median: { frames: odd },
+  bias: { offset: finite },
+  'per-sequence': { mean: finite },
+  scale: { factor: finite, about: finite },
+  shift: { frames },
+};
+
+const step: Check = (value, key, refuse) => {
+  const kind = isObject(value) ? value.kind : undefined;
+  if (!POSTPROCESSING.includes(kind as PostprocessingStep['kind'])) {
+    refuse(`${key}.kind`, `one of ${POSTPROCESSING.join(', ')}, all that this version knows`, kind);
+  }
+  object({ kind: text, target: name, ...STEPS[kind as PostprocessingStep['kind']] })(value, key, refuse);
+};
+
+const STREAM = {
+  name,
+  inputs: list(name),
+  hidden: count,
+  layers: count,
+  bidirectional: flag,
+  window,
+  attention: score,
+  encoder: optional(object({ width: count, heads: count, inner: count, layers: count })),
+};
+
 const METADATA = object({
   version: text,
   targets: list(name),
   rate: positive,
   model: object({
-    streams: list(
-      object({
-        name,
-        inputs: list(name),
-        hidden: count,
-        layers: count,
-        bidirectional: flag,
-        window,
-        attention: score,
-      }),
-    ),
+    streams: list((value, key, refuse) => {
+      const layers = isObject(value) && value.encoder !== undefined ? index : count;
+      object({ ...STREAM, layers })(value, key, refuse);
+    }),
     fusion,
     fusionBias: optional(flag),
   }),
   normaliser: record(object({ mean: list(finite), sd: list(positive) })),
   preprocessing: optional(object({ decimate: optional(count), functionals: optional(record(list(positive))) })),
   delay: record(finite),
-  postprocessing: list(() => {}),
+  postprocessing: list(step),
   fitted: record(list(text)),
   seed: index,
 });
@@ -131,8 +154,9 @@ function checkAgreement(metadata: Metadata, refuse: (what: string) => never): vo
   if (widened !== undefined) refuse(`the metadata's preprocessing.functionals names '${widened}', no modality`);
   const delayed = Object.keys(delay).find((target) => !targets.includes(target));
   if (delayed !== undefined) refuse(`the metadata's delay names '${delayed}'; the targets are ${targets.join(', ')}`);
-  if (postprocessing.length > 0) {
-    refuse(`the metadata's postprocessing asks for ${brief(postprocessing[0])}, which this version does not know`);
+  const lost = postprocessing.find(({ target }) => !targets.includes(target));
+  if (lost !== undefined) {
+    refuse(`the metadata's postprocessing names '${lost.target}'; the targets are ${targets.join(', ')}`);
   }
 }
 

@@ -6,7 +6,7 @@ import { schedule } from '../graph/schedule.ts';
 import type { Store } from '../graph/store.ts';
 import { gather } from '../ops/gather.ts';
 import { scatter } from '../ops/scatter.ts';
-import type { Model, Sizes, Stream } from './model.ts';
+import { type Model, readsWhole, type Sizes, type Stream } from './model.ts';
 import {
   buildFusion,
   buildStream,
@@ -63,7 +63,7 @@ export class Evaluator implements Disposable {
     makeStore: (graph: Graph) => Store,
   ) {
     const { model, outputs, sizes, replicas } = options;
-    const whole = model.streams.some((s) => s.bidirectional) && !options.cached;
+    const whole = model.streams.some(readsWhole) && !options.cached;
     const longest = Math.max(1, ...columns.lengths);
     const count = Math.max(1, columns.lengths.length);
     this.#lanes = whole ? 1 : Math.ceil(count / Math.ceil(count / MOST_LANES));
@@ -74,7 +74,7 @@ export class Evaluator implements Disposable {
     const streams = model.streams.map((s) =>
       options.cached ? cachedStream(graph, columns, frames, s) : buildStream(graph, frames, s, network),
     );
-    const fused = options.states ? null : buildFusion(graph, model, streams, outputs);
+    const fused = options.states ? null : buildFusion(graph, frames, model, streams, network);
     if (fused) scatter(graph, columns, OUTPUT.prediction, fused.z);
     if (fused?.weights && options.traces) scatter(graph, columns, OUTPUT.weights, fused.weights);
     model.streams.forEach((s, i) => {

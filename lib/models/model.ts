@@ -1,6 +1,21 @@
 import { CircumplexError } from '../errors.ts';
 import type { ParameterSpec } from '../graph/graph.ts';
 import type { WindowScore } from '../ops/attentive_lstm.ts';
+import { MOST_HEAD_SIZE } from '../ops/self_attention.ts';
+
+/**
+ * A Transformer's encoder over the frames of a stream's inputs: a linear layer to `width` with tanh, `layers` pre-norm
+ * blocks x + attention(norm(x)), x + MLP(norm(x)), and a last norm. It knows no position: frames are a set to it.
+ */
+export interface Encoder {
+  /** Features of a frame within it; a multiple of `heads`. */
+  width: number;
+  heads: number;
+  /** Units of a block's MLP, with ReLU. */
+  inner: number;
+  /** Blocks. */
+  layers: number;
+}
 
 /** One network of the model: an LSTM over one or more modalities, side by side, with a linear head. */
 export interface Stream {
@@ -8,30 +23,42 @@ export interface Stream {
   /** Modalities whose features are concatenated, in this order. */
   inputs: string[];
   hidden: number;
+  /** Of the LSTM; 0 with an encoder: no LSTM, but `hidden` units with ReLU between the encoder and the head. */
   layers: number;
   bidirectional: boolean;
   /** Frames of the attention window; null: the frame itself is the input. */
   window: number | null;
   /** How the window is weighted. */
   attention: WindowScore;
+  /** Between the inputs and the LSTM; absent: none. */
+  encoder?: Encoder;
 }
 
 /**
  * How the streams' predictions become one: `attention` (softmax over streams for each dimension, scored by their states),
- * `static` (the same without the states), `mean`, `olb` (one weight a stream), `olb-per-dimension`, `hlb` (linear over
- * the states), `none` (a single stream).
+ * `conditional` (scored by the states and the frame's own features: Chen and Jin 2016), `static` (the same without either),
+ * `mean`, `olb` (one weight a stream), `olb-per-dimension`, `hlb` (linear over the states), `none` (a single stream).
  */
-export const FUSIONS = ['none', 'attention', 'olb', 'olb-per-dimension', 'hlb', 'static', 'mean'] as const;
+export const FUSIONS = [
+  'none',
+  'attention',
+  'conditional',
+  'olb',
+  'olb-per-dimension',
+  'hlb',
+  'static',
+  'mean',
+] as const;
 export type Fusion = (typeof FUSIONS)[number];
 
 /** Fusions that can have a trained bias. */
-export const BIASED_FUSIONS: readonly Fusion[] = ['attention', 'olb-per-dimension', 'hlb'];
+export const BIASED_FUSIONS: readonly Fusion[] = ['attention', 'conditional', 'olb-per-dimension', 'hlb'];
 
 /** A model as plain data: what a checkpoint stores and a graph is built from. */
 export interface Model {
   streams: Stream[];
   fusion: Fusion;
-  /** A trained bias in the fusion: attention, olb-per-dimension (default on) and hlb can have one. */
+  /** A trained bias in the fusion: attention, conditional, olb-per-dimension (default on) and hlb can have one. */
   fusionBias?: boolean;
 }
 
@@ -85,9 +112,11 @@ export function checkModel(model: Model, sizes: Sizes): void {
       }
     }
     for (const field of ['hidden', 'layers'] as const) {
-      if (!Number.isInteger(s[field]) || s[field] < 1)
-        refuse(`${where}: ${field} must be a positive integer, not ${s[field]}`);
+      const least = field === 'layers' && s.encoder ? 0 : 1;
+      if (!Number.isInteger(s[field]) || s[field] < least)
+        refuse(`${where}: ${field} must be ${least ? 'a positive integer' : 'an integer from 0'}, not ${s[field]}`);
     }
+    if (s.encoder) checkEncoder(s, s.encoder, (message) => refuse(`${where}: ${message}`));
     if (s.window !== null && (!Number.isInteger(s.window) || s.window < 1)) {
       refuse(`${where}: window must be a positive number of frames, not ${s.window}`);
     }
@@ -101,12 +130,31 @@ export function checkModel(model: Model, sizes: Sizes): void {
   }
 }
 
+function checkEncoder(s: Stream, encoder: Encoder, refuse: (message: string) => never): void {
+  for (const field of ['width', 'heads', 'inner', 'layers'] as const) {
+    if (!Number.isInteger(encoder[field]) || encoder[field] < 1)
+      refuse(`encoder.${field} must be a positive integer, not ${encoder[field]}`);
+  }
+  const { width, heads } = encoder;
+  if (width % heads !== 0) refuse(`encoder.width ${width} is no multiple of its ${heads} heads`);
+  if (width / heads > MOST_HEAD_SIZE) {
+    refuse(`a head of the encoder has ${width / heads} features, ${MOST_HEAD_SIZE} at most can be: use more heads`);
+  }
+  if (s.window !== null) refuse('a stream with an encoder has no attention window: its frames attend to all others');
+  if (s.layers === 0 && s.bidirectional) refuse('without LSTM layers a stream has no direction');
+}
+
+/** Whether a stream reads whole sequences: what it says of a frame depends on all that follow. */
+export function readsWhole(s: Stream): boolean {
+  return s.bidirectional || Boolean(s.encoder);
+}
+
 /** Values of a stream's top state: a bidirectional stream counts twice, forward first. */
 export function streamWidth(s: Stream): number {
   return s.hidden * (s.bidirectional ? 2 : 1);
 }
 
-/** Features of a stream's input. */
+/** Features of a stream's inputs together. */
 export function streamInput(s: Stream, sizes: Sizes): number {
   return s.inputs.reduce((sum, input) => sum + (sizes[input] as number), 0);
 }
@@ -116,16 +164,50 @@ function spec(name: string, dims: number[], bound: number | null, options: Parti
   return { name, dims, initial, trainable: true, bypassed: false, ...options };
 }
 
+/** A linear layer as nn.Linear draws it. */
+function linearParameters(name: string, outputs: number, inputs: number): ParameterSpec[] {
+  const bound = 1 / Math.sqrt(inputs);
+  return [spec(`${name}.weight`, [outputs, inputs], bound), spec(`${name}.bias`, [outputs], bound)];
+}
+
+function normParameters(name: string, width: number): ParameterSpec[] {
+  return [spec(`${name}.weight`, [width], null, { initial: { kind: 'ones' } }), spec(`${name}.bias`, [width], null)];
+}
+
+/**
+ * The tensors of an encoder over `input` features, the blocks' named, shaped and drawn as those of PyTorch's
+ * nn.TransformerEncoder: attention by Xavier, its biases 0.
+ */
+function encoderParameters(prefix: string, { width, inner, layers }: Encoder, input: number): ParameterSpec[] {
+  const block = (name: string) => [
+    spec(`${name}.self_attn.in_proj_weight`, [3 * width, width], Math.sqrt(6 / (4 * width))),
+    spec(`${name}.self_attn.in_proj_bias`, [3 * width], null),
+    spec(`${name}.self_attn.out_proj.weight`, [width, width], 1 / Math.sqrt(width)),
+    spec(`${name}.self_attn.out_proj.bias`, [width], null),
+    ...linearParameters(`${name}.linear1`, inner, width),
+    ...linearParameters(`${name}.linear2`, width, inner),
+    ...normParameters(`${name}.norm1`, width),
+    ...normParameters(`${name}.norm2`, width),
+  ];
+  return [
+    ...linearParameters(`${prefix}.embedding`, width, input),
+    ...Array.from({ length: layers }, (_, i) => block(`${prefix}.encoder.layers.${i}`)).flat(),
+    ...normParameters(`${prefix}.encoder.norm`, width),
+  ];
+}
+
 /**
  * The tensors of a stream, named and shaped as in a checkpoint, drawn as PyTorch's nn.LSTM and nn.Linear draw theirs.
  * Wa is uniform in +-1/sqrt(embedding); a static window's logits start at 0.
  */
 export function streamParameters(s: Stream, outputs: number, sizes: Sizes): ParameterSpec[] {
   const prefix = `streams.${s.name}`;
-  const input = streamInput(s, sizes);
+  const features = streamInput(s, sizes);
+  const input = s.encoder?.width ?? features;
   const width = streamWidth(s);
   const bound = 1 / Math.sqrt(s.hidden);
-  const specs: ParameterSpec[] = [];
+  const specs = s.encoder ? encoderParameters(prefix, s.encoder, features) : [];
+  if (s.layers === 0) specs.push(...linearParameters(`${prefix}.hidden`, s.hidden, input));
   for (let layer = 0; layer < s.layers; layer++) {
     for (const direction of s.bidirectional ? ['', '_reverse'] : ['']) {
       const suffix = `_l${layer}${direction}`;
@@ -137,10 +219,7 @@ export function streamParameters(s: Stream, outputs: number, sizes: Sizes): Para
       );
     }
   }
-  specs.push(
-    spec(`${prefix}.head.weight`, [outputs, width], 1 / Math.sqrt(width)),
-    spec(`${prefix}.head.bias`, [outputs], 1 / Math.sqrt(width)),
-  );
+  specs.push(...linearParameters(`${prefix}.head`, outputs, width));
   if (s.window !== null && s.attention === 'gdp') {
     specs.push(spec(`${prefix}.attention.weight`, [s.hidden, input], 1 / Math.sqrt(input), { bypassed: true }));
   }
@@ -150,21 +229,29 @@ export function streamParameters(s: Stream, outputs: number, sizes: Sizes): Para
   return specs;
 }
 
+/** The modalities that a model reads, each once, in the order of its streams. */
+export function modelInputs(model: Model): string[] {
+  return [...new Set(model.streams.flatMap((s) => s.inputs))];
+}
+
 /** Whether the fusion has a trained bias. */
 export function hasFusionBias(model: Model): boolean {
   return model.fusionBias ?? model.fusion === 'olb-per-dimension';
 }
 
 /** The fusion's tensors: uniform in +-1/sqrt(fan-in), static logits 0. */
-export function fusionParameters(model: Model, outputs: number): ParameterSpec[] {
+export function fusionParameters(model: Model, outputs: number, sizes: Sizes): ParameterSpec[] {
   const n = model.streams.length;
-  const context = model.streams.reduce((sum, s) => sum + streamWidth(s), 0);
+  const states = model.streams.reduce((sum, s) => sum + streamWidth(s), 0);
+  const features = modelInputs(model).reduce((sum, input) => sum + (sizes[input] as number), 0);
+  const context = model.fusion === 'conditional' ? states + features : states;
   const bias = hasFusionBias(model);
   switch (model.fusion) {
     case 'none':
     case 'mean':
       return [];
     case 'attention':
+    case 'conditional':
       return [
         spec('fusion.weight', [outputs, context, n], 1 / Math.sqrt(context)),
         ...(bias ? [spec('fusion.bias', [outputs, n], null)] : []),
@@ -188,14 +275,17 @@ export function fusionParameters(model: Model, outputs: number): ParameterSpec[]
 
 /** Every tensor of a model, in the order of the checkpoint. */
 export function modelParameters(model: Model, outputs: number, sizes: Sizes): ParameterSpec[] {
-  return [...model.streams.flatMap((s) => streamParameters(s, outputs, sizes)), ...fusionParameters(model, outputs)];
+  return [
+    ...model.streams.flatMap((s) => streamParameters(s, outputs, sizes)),
+    ...fusionParameters(model, outputs, sizes),
+  ];
 }
 
-/** Frames that a prediction looks ahead of the frame it is for; Infinity for a bidirectional stream. */
+/** Frames that a prediction looks ahead of the frame it is for; Infinity for a stream that reads whole sequences. */
 export function lookAhead(model: Model): number {
   return Math.max(
     ...model.streams.map((s) =>
-      s.bidirectional ? Infinity : s.window === null ? 0 : s.window - 1 - Math.floor(s.window / 2),
+      readsWhole(s) ? Infinity : s.window === null ? 0 : s.window - 1 - Math.floor(s.window / 2),
     ),
   );
 }

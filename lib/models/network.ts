@@ -4,11 +4,24 @@ import { nameKey } from '../graph/philox.ts';
 import { type AttentiveLstmOptions, attentiveLstm, windowReach } from '../ops/attentive_lstm.ts';
 import { anyValid, concat } from '../ops/concat.ts';
 import { dimensionFusion } from '../ops/dimension_fusion.ts';
+import { dropout } from '../ops/dropout.ts';
+import { add, relu, tanh } from '../ops/elementwise.ts';
 import { gather } from '../ops/gather.ts';
+import { layerNorm } from '../ops/layer_norm.ts';
 import { linear } from '../ops/linear.ts';
 import { type LstmWeights, lstm } from '../ops/lstm.ts';
+import { selfAttention } from '../ops/self_attention.ts';
 import { streamMix } from '../ops/stream_mix.ts';
-import { fusionParameters, hasFusionBias, type Model, type Sizes, type Stream, streamParameters } from './model.ts';
+import {
+  type Encoder,
+  fusionParameters,
+  hasFusionBias,
+  type Model,
+  modelInputs,
+  type Sizes,
+  type Stream,
+  streamParameters,
+} from './model.ts';
 
 /**
  * Where a network's frames come from: modalities side by side, values [left + time + right, lane, feature], and valid,
@@ -24,7 +37,7 @@ export interface Reach {
 
 /** What a stream gives to the fusion and to whoever looks at it. */
 export interface StreamOutputs {
-  /** The top layer's state [time, lane, width]. */
+  /** The top layer's state, or what a hidden layer in its place gives: [time, lane, width]. */
   h: Value;
   /** The head's prediction [time, lane, output]. */
   y: Value;
@@ -39,7 +52,7 @@ export interface StreamOutputs {
 export interface NetworkOptions {
   outputs: number;
   sizes: Sizes;
-  /** Between the layers, in training; 0 in evaluation. */
+  /** Between the layers, and of what an encoder's blocks add, in training; 0 in evaluation. */
   dropout: number;
   trainable: boolean;
   /** Frames after which the state's gradient is cut within a chunk; 0 or absent: at the chunk's edges alone. */
@@ -76,17 +89,63 @@ export function columnFrames(graph: Graph, columns: Columns): FrameSource {
   };
 }
 
-/** The stream's LSTM and head (design: DLSTM, with embedding attention where it has a window). */
+/** Draws of dropout masks: a base for each of the network's parts, with room for 16 sites. */
+function siteOf(name: string): number {
+  return (nameKey(name) & 0xffffff) << 4;
+}
+
+/**
+ * The stream's encoder: every frame of the chunk attends to all others of its lane that are not missing, in the chunk and
+ * no further. [time, lane, width]
+ */
+function encode(
+  graph: Graph,
+  prefix: string,
+  encoder: Encoder,
+  frames: { values: Value; valid: Value },
+  parameter: (name: string) => Value,
+  p: number,
+): Value {
+  const layer = (name: string, x: Value) => linear(graph, x, parameter(`${name}.weight`), parameter(`${name}.bias`));
+  const norm = (name: string, x: Value) => layerNorm(graph, x, parameter(`${name}.weight`), parameter(`${name}.bias`));
+  const drop = (x: Value, site: number) => (p > 0 ? dropout(graph, x, p, site) : x);
+  const attend = (name: string, x: Value) => {
+    const asked = linear(graph, x, parameter(`${name}.in_proj_weight`), parameter(`${name}.in_proj_bias`));
+    return layer(`${name}.out_proj`, selfAttention(graph, asked, frames.valid, encoder.heads));
+  };
+  let x = tanh(graph, layer(`${prefix}.embedding`, frames.values));
+  for (let i = 0; i < encoder.layers; i++) {
+    const name = `${prefix}.encoder.layers.${i}`;
+    const attended = attend(`${name}.self_attn`, norm(`${name}.norm1`, x));
+    x = add(graph, x, drop(attended, siteOf(name)));
+    const inner = relu(graph, layer(`${name}.linear1`, norm(`${name}.norm2`, x)));
+    x = add(graph, x, drop(layer(`${name}.linear2`, inner), siteOf(name) + 1));
+  }
+  return norm(`${prefix}.encoder.norm`, x);
+}
+
+/**
+ * The stream's encoder, if it has one, its LSTM (design: DLSTM, with embedding attention where it has a window), or the
+ * encoder's hidden layer in its place, and the head.
+ */
 export function buildStream(graph: Graph, frames: FrameSource, s: Stream, options: NetworkOptions): StreamOutputs {
   const parameter = parameters(graph, streamParameters(s, options.outputs, options.sizes), options.trainable);
   const prefix = `streams.${s.name}`;
   const weights = lstmWeights(parameter, s);
   const { hidden, layers } = s;
   const { dropout, truncate = 0 } = options;
-  const recurrence = { hidden, layers, dropout, truncate, site: (nameKey(prefix) & 0xffffff) << 4 };
+  const recurrence = { hidden, layers, dropout, truncate, site: siteOf(prefix) };
   const head = (h: Value) => linear(graph, h, parameter(`${prefix}.head.weight`), parameter(`${prefix}.head.bias`));
   if (s.window === null) {
-    const { values, valid } = frames(s.inputs, NOW);
+    const { values: features, valid } = frames(s.inputs, NOW);
+    const values = s.encoder
+      ? encode(graph, prefix, s.encoder, { values: features, valid }, parameter, dropout)
+      : features;
+    if (layers === 0) {
+      const between = linear(graph, values, parameter(`${prefix}.hidden.weight`), parameter(`${prefix}.hidden.bias`));
+      const h = relu(graph, between);
+      return { h, y: head(h), valid, attention: null, state: null };
+    }
     const { y: h, state } = lstm(graph, values, weights, { ...recurrence, bidirectional: s.bidirectional });
     return { h, y: head(h), valid, attention: null, state };
   }
@@ -123,18 +182,23 @@ export interface FusionOutputs {
   weights: Value | null;
 }
 
-/** Fuses the streams' predictions as `model.fusion` says. */
-export function buildFusion(graph: Graph, model: Model, streams: StreamOutputs[], outputs: number): FusionOutputs {
+/** Fuses the streams' predictions as `model.fusion` says; `frames` gives the features that `conditional` looks at. */
+export function buildFusion(
+  graph: Graph,
+  frames: FrameSource,
+  model: Model,
+  streams: StreamOutputs[],
+  { outputs, sizes }: Pick<NetworkOptions, 'outputs' | 'sizes'>,
+): FusionOutputs {
   const [first] = streams as [StreamOutputs];
-  const parameter = parameters(graph, fusionParameters(model, outputs), true);
+  const parameter = parameters(graph, fusionParameters(model, outputs, sizes), true);
   const predictions = streams.map((s) => s.y);
   const valid = streams.map((s) => s.valid);
   const bias = hasFusionBias(model);
-  const context = () =>
-    concat(
-      graph,
-      streams.map((s) => s.h),
-    );
+  const states = streams.map((s) => s.h);
+  const context = () => {
+    return concat(graph, model.fusion === 'conditional' ? [...states, frames(modelInputs(model), NOW).values] : states);
+  };
   const fuse = (inputs: { context: Value | null; weight: Value | null; bias: Value | null }) => {
     const { z, attention } = dimensionFusion(graph, { ...inputs, predictions, valid });
     return { z, weights: attention };
@@ -143,6 +207,7 @@ export function buildFusion(graph: Graph, model: Model, streams: StreamOutputs[]
     case 'none':
       return { z: first.y, weights: null };
     case 'attention':
+    case 'conditional':
       return fuse({
         context: context(),
         weight: parameter('fusion.weight'),

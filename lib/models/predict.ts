@@ -1,4 +1,4 @@
-import { type Dataset, delayFrames, delayPredictions, interpolate, type Sequence } from '../data/index.ts';
+import { type Dataset, delayFrames, delayPredictions, interpolate, postprocess, type Sequence } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { Device, type DeviceOptions } from '../graph/device.ts';
 import { Store } from '../graph/store.ts';
@@ -60,7 +60,7 @@ export function predict<T extends string = 'arousal' | 'valence'>(
 ): Promise<SequenceCurves<T>>;
 /**
  * Predicts sequences of a data set from a checkpoint: whole sequences from zero state. Decimated models are interpolated
- * back to the data's clock, delayed ones are put back to where gold is.
+ * back to the data's clock, delayed ones are put back to where gold is, then come the steps of post-processing.
  *
  * @throws CircumplexError ERR_CHECKPOINT when the data lacks a modality of the model or has another rate.
  */
@@ -108,7 +108,11 @@ async function predictAll(
     sequence: s.id,
     rate: dataset.rate,
     targets,
-    values: toLabelClock(columns.read(OUTPUT.prediction, i), checkpoint, prepared.rate, s.length),
+    values: postprocess(
+      toLabelClock(columns.read(OUTPUT.prediction, i), checkpoint, prepared.rate, s.length),
+      targets,
+      checkpoint.postprocessing,
+    ),
     traces: options.traces ? readTraces(columns, i, model, prepared.rate) : null,
   }));
 }

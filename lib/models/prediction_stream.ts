@@ -1,4 +1,4 @@
-import { delayFrames } from '../data/index.ts';
+import { delayFrames, type PostprocessingStep } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { Device, type DeviceOptions } from '../graph/device.ts';
 import { Graph, type Value } from '../graph/graph.ts';
@@ -52,8 +52,8 @@ export interface PredictionStreamState {
  * The same frames give the same bits as `predict`. The prediction for a frame comes with the frame `latency` frames later:
  * windows look ahead, and decimated models average and interpolate. Streams are independent of each other.
  *
- * @throws CircumplexError ERR_CONFIG for a model that no stream can serve: one with a bidirectional stream, or with window
- *   statistics among its inputs
+ * @throws CircumplexError ERR_CONFIG for a model that no stream can serve: one with a bidirectional stream, with an encoder,
+ *   or with window statistics among its inputs
  */
 export function predictionStream<T extends string = 'arousal' | 'valence'>(
   checkpoint: Checkpoint,
@@ -91,15 +91,20 @@ export class PredictionStream<T extends string = 'arousal' | 'valence'> implemen
   readonly #output: Float32Array;
   readonly #rest: Float32Array;
   readonly #prediction: StreamedPrediction<string>;
+  /** By target: bias and scale. */
+  readonly #corrections: readonly (readonly PostprocessingStep[])[];
   #frames = 0;
   #finished = false;
 
   constructor(checkpoint: Checkpoint, { causal = false, threads = 1, isa }: PredictionStreamOptions = {}) {
-    const { model, targets, rate, normaliser, delay } = checkpoint;
+    const { model, targets, rate, normaliser, delay, postprocessing } = checkpoint;
     const { decimate = 1, functionals } = preprocessingOf(checkpoint);
     const ahead = lookAhead(model);
-    if (!Number.isFinite(ahead)) refuse('a bidirectional stream reads the sequence from its end');
+    if (!Number.isFinite(ahead)) refuse('a bidirectional stream, or one with an encoder, reads the whole sequence');
     if (functionals) refuse('its window statistics are taken over whole sequences');
+    const whole = postprocessing.find(({ kind }) => kind !== 'bias' && kind !== 'scale');
+    if (whole) refuse(`its post-processing, ${whole.kind}, is done to whole sequences`);
+    this.#corrections = targets.map((target) => postprocessing.filter((step) => step.target === target));
     const sizes = inputSizes(checkpoint);
     checkModel(model, sizes);
     this.targets = targets as T[];
@@ -125,7 +130,7 @@ export class PredictionStream<T extends string = 'arousal' | 'valence'> implemen
     const streams = model.streams.map((s) =>
       buildStream(graph, live.frames, s, { ...network, live: causal ? 'causal' : 'window' }),
     );
-    const { z } = buildFusion(graph, model, streams, targets.length);
+    const { z } = buildFusion(graph, live.frames, model, streams, network);
     const left = Math.max(0, ...model.streams.map((s) => (s.window === null ? 0 : windowReach(s.window).left)));
     this.#device = new Device({ device: 'cpu', threads, isa });
     this.#store = storeOf(this.#device, checkpoint, targets.length, sizes);
@@ -288,7 +293,7 @@ export class PredictionStream<T extends string = 'arousal' | 'valence'> implemen
     prediction.frame = frame;
     prediction.time = frame / this.rate;
     for (let k = 0; k < this.targets.length; k++) {
-      prediction[this.targets[k] as string] = this.#clock.value(frame, k);
+      prediction[this.targets[k] as string] = corrected(this.#clock.value(frame, k), this.#corrections[k] as []);
     }
     return prediction as StreamedPrediction<T>;
   }
@@ -323,6 +328,14 @@ class LiveFrames {
     this.inputs.push(made);
     return made;
   };
+}
+
+function corrected(value: number, steps: readonly PostprocessingStep[]): number {
+  for (const step of steps) {
+    if (step.kind === 'bias') value += step.offset;
+    else if (step.kind === 'scale') value = step.about + step.factor * (value - step.about);
+  }
+  return value;
 }
 
 /** Features of the modalities that the model reads. */

@@ -40,6 +40,15 @@ export const presets = {
     const early = stream({ name: 'early', inputs: Object.keys(data.modalities), hidden: 32, bidirectional: true });
     return { streams: [early], fusion: 'none' };
   },
+  /**
+   * The attention-only comparator of Wu et al. 2019 (B2-Trans): a Transformer's encoder over all modalities side by side,
+   * and an MLP. Whole sequences at about 1 Hz; docs/paper.md says what differs from theirs.
+   */
+  'b2-trans'(data: Pick<Dataset, 'name' | 'modalities'>): Model {
+    const encoder = { width: 256, heads: 8, inner: 128, layers: 6 };
+    const early = stream({ name: 'early', inputs: Object.keys(data.modalities), hidden: 128, layers: 0, encoder });
+    return { streams: [early], fusion: 'none' };
+  },
 } as const satisfies Record<string, (data: Pick<Dataset, 'name' | 'modalities'>) => Model>;
 
 export type PresetName = keyof typeof presets;
@@ -71,6 +80,20 @@ export const presetSettings = {
     bypass: 0,
     clip: 5,
     selection: 'inner:0.1',
+    preprocessing: { decimate: 25 },
+  },
+  /** Theirs, on frames of a second where the data are at 25 Hz; a chunk is a whole sequence of up to an hour. */
+  'b2-trans': {
+    loss: 'mse',
+    chunk: '3600s',
+    lanes: 25,
+    epochs: 700,
+    patience: 300,
+    learningRate: 1e-4,
+    schedule: { kind: 'plateau', factor: 0.5, patience: 100, least: 1e-6 },
+    dropout: 0.1,
+    bypass: 0,
+    clip: null,
     preprocessing: { decimate: 25 },
   },
 } as const satisfies Record<PresetName, object>;

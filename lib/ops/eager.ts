@@ -12,4 +12,5 @@ export * from './eager/fusion.ts';
 export * from './eager/losses.ts';
 export * from './eager/optimiser.ts';
 export * from './eager/recurrent.ts';
+export * from './eager/self_attention.ts';
 export type { Backward, Frames, Randomness, Tensor } from './eager/session.ts';

@@ -16,6 +16,8 @@ function unary(op: string): Unary {
 export const exp = unary('exp');
 export const tanh = unary('tanh');
 export const sigmoid = unary('sigmoid');
+/** The larger of x and 0; its gradient at 0 is 0. */
+export const relu = unary('relu');
 /** Over the last axis. */
 export const softmax = unary('softmax');
 

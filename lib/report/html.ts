@@ -27,11 +27,14 @@ export interface Report {
 
 /**
  * One HTML document that needs nothing else: no script, no font, no request. It follows the reader's light or dark
- * theme, and prints. All text is escaped.
+ * theme, prints, and can be read on a phone and from the keyboard. All text is escaped.
  *
  * @throws ERR_CONFIG where a figure is no SVG, holds a script or refers to the network
  */
 export function reportHtml({ title, facts, sections, provenance }: Report): string {
+  const id = uniqueIds();
+  const main = id('content');
+  const places = [...sections.map(({ heading }) => heading), 'Provenance'].map((text) => ({ text, id: id(text) }));
   return [
     '<!doctype html>',
     '<html lang="en">',
@@ -42,17 +45,41 @@ export function reportHtml({ title, facts, sections, provenance }: Report): stri
     `<style>${STYLE}</style>`,
     '</head>',
     '<body>',
+    `<a class="skip" href="#${main}">Skip to the content</a>`,
+    '<header>',
     `<h1>${escapeMarkup(title)}</h1>`,
     factList(facts),
-    ...sections.map(sectionHtml),
-    '<section>',
+    '</header>',
+    '<nav aria-label="Sections"><ul>',
+    ...places.map((place) => `<li><a href="#${place.id}">${escapeMarkup(place.text)}</a></li>`),
+    '</ul></nav>',
+    `<main id="${main}" tabindex="-1">`,
+    ...sections.map((section, i) => sectionHtml(section, (places[i] as { id: string }).id, id)),
+    `<section id="${places.at(-1)?.id}">`,
     '<h2>Provenance</h2>',
     `<pre>${escapeMarkup(JSON.stringify(provenance, null, 2) ?? 'null')}</pre>`,
     '</section>',
+    '</main>',
     '</body>',
     '</html>',
     '',
   ].join('\n');
+}
+
+/** An id for a text: letters, digits and hyphens, each once in a document. */
+function uniqueIds(): (text: string) => string {
+  const given = new Map<string, number>();
+  return (text) => {
+    const slug =
+      text
+        .toLowerCase()
+        .replace(/[^a-z0-9]+/g, '-')
+        .replace(/^-|-$/g, '') || 'part';
+    const count = (given.get(slug) ?? 0) + 1;
+    given.set(slug, count);
+    // Two hyphens are in no slug, so that "a" twice and "a 2" once differ.
+    return count === 1 ? slug : `${slug}--${count}`;
+  };
 }
 
 function factList(facts: Report['facts']): string {
@@ -62,19 +89,22 @@ function factList(facts: Report['facts']): string {
   return `<dl>${entries.join('')}</dl>`;
 }
 
-function sectionHtml({ heading, text = [], tables = [], figures = [] }: ReportSection): string {
+function sectionHtml(section: ReportSection, place: string, id: (text: string) => string): string {
+  const { heading, text = [], tables = [], figures = [] } = section;
   return [
-    '<section>',
+    `<section id="${place}">`,
     `<h2>${escapeMarkup(heading)}</h2>`,
     ...text.map((paragraph) => `<p>${escapeMarkup(paragraph)}</p>`),
+    ...figures.map((figure) => figureHtml(figure, id('caption'))),
     ...tables.map(toHtml),
-    ...figures.map(figureHtml),
     '</section>',
   ].join('\n');
 }
 
-function figureHtml({ svg, caption }: ReportFigure): string {
-  return `<figure>${checkSvg(svg)}<figcaption>${escapeMarkup(caption)}</figcaption></figure>`;
+/** Named by the drawing's own title, described by the caption. */
+function figureHtml({ svg, caption }: ReportFigure, id: string): string {
+  const described = checkSvg(svg).replace('<svg', `<svg aria-describedby="${id}"`);
+  return `<figure><div class="drawing">${described}</div><figcaption id="${id}">${escapeMarkup(caption)}</figcaption></figure>`;
 }
 
 /** A figure is the one thing that goes in as markup, so it may hold drawing and nothing that acts or loads. */
@@ -91,26 +121,47 @@ function checkSvg(svg: string): string {
 }
 
 const STYLE = `
-:root { color-scheme: light dark; --ink: #1b1b1b; --soft: #5c5c5c; --line: #d5d5d5; --page: #ffffff; --block: #f5f5f5; }
+:root { color-scheme: light dark; --ink: #1b1b1b; --soft: #5c5c5c; --line: #d5d5d5; --page: #ffffff; --block: #f5f5f5;
+  --link: #0b4f9e; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e6e6; --soft: #a8a8a8; --line: #444444; --page: #161616; --block: #202020; }
+  :root { --ink: #e6e6e6; --soft: #a8a8a8; --line: #444444; --page: #161616; --block: #202020; --link: #8ab4f8; }
 }
-body { margin: 2rem auto; padding: 0 1rem; max-width: 60rem; background: var(--page); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; }
+body { margin: 2rem auto; padding: 0 1rem; max-width: 68rem; background: var(--page); color: var(--ink);
+  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.2; }
 h2 { font-size: 1.2rem; margin-top: 2.5rem; padding-bottom: .2rem; border-bottom: 1px solid var(--line); }
-dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); gap: .75rem 1.5rem; }
+a { color: var(--link); }
+:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
+main:focus { outline: none; }
+.skip { position: absolute; left: -100vw; padding: .5rem 1rem; background: var(--page); }
+.skip:focus { left: 1rem; top: .5rem; }
+nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 1.5rem 0; padding: .5rem 0; list-style: none;
+  border: solid var(--line); border-width: 1px 0; }
+nav a { display: inline-block; padding: .25rem 0; }
+dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(14rem, 100%), 1fr)); gap: .75rem 1.5rem; }
 dt { color: var(--soft); font-size: .85rem; }
-dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
-.table { margin: 1.5rem 0; overflow-x: auto; }
-table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
+dd { margin: 0; font-weight: 600; }
+.table { margin: 1.5rem 0 .5rem; overflow-x: auto; }
+table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 caption { text-align: left; font-weight: 600; padding-bottom: .4rem; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: bottom; }
-td:first-child { min-width: 8rem; }
+th[scope=row] { position: sticky; left: 0; background: var(--page); font-weight: 400; }
 .number { text-align: right; }
 td.number { white-space: nowrap; }
 .note, figcaption { color: var(--soft); font-size: .85rem; }
 figure { margin: 1.5rem 0; }
-figure svg { display: block; max-width: 100%; height: auto; }
-pre { padding: 1rem; overflow-x: auto; background: var(--block); font-size: .8rem; line-height: 1.4; }
+.drawing { overflow-x: auto; }
+.drawing svg { display: block; min-width: 38rem; max-width: 100%; height: auto; }
+pre { padding: 1rem; white-space: pre-wrap; background: var(--block); font-size: .8rem; line-height: 1.4; }
+@media print {
+  :root { color-scheme: light; --ink: #000000; --soft: #444444; --line: #bbbbbb; --page: #ffffff; --block: #ffffff; }
+  body { margin: 0; max-width: none; font-size: 10pt; }
+  nav, .skip { display: none; }
+  .table, .drawing { overflow: visible; }
+  .drawing svg { min-width: 0; }
+  table { font-size: 7pt; }
+  th, td { padding: .1rem .25rem; }
+  h2 { break-after: avoid; }
+  figure, tr { break-inside: avoid; }
+}
 `;

@@ -1,6 +1,11 @@
+export { type ComparisonContents, comparisonFiles, comparisonTables } from './comparison.ts';
+export { type DelayReport, delayReport } from './delay_report.ts';
 export * from './figures/index.ts';
+export { type GoldReport, goldReport, type RatedSequence } from './gold_report.ts';
 export { type Report, type ReportFigure, type ReportSection, reportHtml } from './html.ts';
 export { type Condition, type OurRuns, type PaperCondition, paperConditions, paperTables } from './paper.ts';
+export { reliabilityTables } from './reliabilityTables.ts';
+export { type ScoreReport, scoreReport } from './score_report.ts';
 export {
   comparisonTable,
   conditionTable,
@@ -11,6 +16,8 @@ export {
   type SystemScores,
   scoreTable,
   sequenceTable,
+  shareTable,
+  systemScores,
   systemTable,
 } from './scoreTables.ts';
 export {
@@ -24,6 +31,7 @@ export {
   type Table,
   toCsv,
   toHtml,
+  toLatex,
   toMarkdown,
   toText,
 } from './tables.ts';

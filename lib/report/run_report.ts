@@ -1,9 +1,19 @@
-import { type Concordance, replicaStatistics, type Scores } from '../evaluation/index.ts';
+import { type Concordance, type ReliabilityTest, replicaStatistics, type Scores } from '../evaluation/index.ts';
 import type { Prediction } from '../models/predict.ts';
 import { attentionMap, type EpochLine, learningCurves, timeCourse, windowWeights } from './figures/index.ts';
 import { fusionWeights } from './fusionWeights.ts';
 import { type ReportFigure, type ReportSection, reportHtml } from './html.ts';
-import { conditionTable, type RunScores, scoreTable, sequenceTable } from './scoreTables.ts';
+import { reliabilitySection } from './reliabilityTables.ts';
+import { intervalFigure, shareFigure, spreadFigure } from './scoreSections.ts';
+import {
+  conditionTable,
+  type RunScores,
+  type SystemScores,
+  scoreTable,
+  sequenceTable,
+  shareTable,
+  systemTable,
+} from './scoreTables.ts';
 import { aggregates, formatNumber } from './tables.ts';
 
 /** A sequence with what was predicted for it. */
@@ -15,10 +25,10 @@ export interface ReportedSequence {
 
 /** A part of the data that is scored: dev, test, all folds joined, ... */
 export interface ReportedPart {
-  /** Of the model that the report is about; null where no sequence has a gold standard. */
-  scores: Scores | null;
-  /** Of every replica, itself included; one alone is no spread. */
-  replicas: Scores[];
+  /** The model that the report is about, then perhaps all replicas as one; none where no sequence has a gold standard. */
+  systems: SystemScores[];
+  /** What the model does where a modality fails; null where it was not tried. */
+  reliability: ReliabilityTest | null;
   sequences: ReportedSequence[];
 }
 
@@ -41,8 +51,9 @@ export interface RunReport {
   provenance: unknown;
 }
 
-/** Sequences whose curves are drawn, a part; the others lie in predictions/. */
+/** Sequences whose curves are drawn, a part: all of so few, else the best and the worst. */
 const DRAWN = 9;
+const [BEST, WORST] = [4, 4];
 /** Sequences whose attention window is drawn. */
 const MAPPED = 3;
 
@@ -51,12 +62,17 @@ export async function runReport(report: RunReport): Promise<string> {
   const { title, facts, notes, parts, provenance } = report;
   const sections: ReportSection[] = [
     ...(notes.length ? [{ heading: 'Read this first', text: notes.map(sentence) }] : []),
-    ...Object.entries(parts).map(([name, part]) => scoreSection(name, part)),
+    ...(await Promise.all(Object.entries(parts).map(([name, part]) => scoreSection(name, part)))),
     await learningSection(report),
     ...(await Promise.all(Object.entries(parts).map(([name, part]) => curveSection(name, part)))),
     ...(await windowSections(report)),
+    ...(await Promise.all(
+      Object.entries(parts).flatMap(([name, { reliability }]) =>
+        reliability ? [reliabilitySection(name, reliability)] : [],
+      ),
+    )),
   ];
-  const headline = Object.entries(parts).flatMap(([name, { scores }]) => (scores ? headlineFacts(name, scores) : []));
+  const headline = Object.entries(parts).flatMap(([name, { systems }]) => headlineFacts(name, scoresOf(systems)));
   return reportHtml({ title, facts: { ...Object.fromEntries(headline), ...facts }, sections, provenance });
 }
 
@@ -75,14 +91,33 @@ function headlineFacts(part: string, scores: Scores): [string, string][] {
   ]);
 }
 
-function scoreSection(name: string, { scores, replicas }: ReportedPart): ReportSection {
-  if (scores === null) return { heading: `Scores: ${name}`, text: ['No sequence of this part has a gold standard.'] };
-  const spread = replicas.length > 1 ? [conditionTable('All replicas', { [name]: runScores(replicas) })] : [];
+async function scoreSection(name: string, { systems }: ReportedPart): Promise<ReportSection> {
+  const heading = `Scores: ${name}`;
+  if (systems.length === 0) return { heading, text: ['No sequence of this part has a gold standard.'] };
+  const scores = scoresOf(systems);
+  const [, together] = systems;
+  const spread = together ? [conditionTable(`All replicas: ${name}`, { [name]: runScores(together.replicas) })] : [];
   return {
-    heading: `Scores: ${name}`,
-    tables: [...spread, scoreTable('This model', scores), sequenceTable('Sequence by sequence', scores)],
+    heading,
     text: Object.entries(scores).map(([target, { perSequence }]) => rangeText(target, Object.values(perSequence))),
+    figures: [
+      await intervalFigure(`Scores, their intervals and chance: ${name}`, systems),
+      await shareFigure(`Where the distance to 1 goes: ${name}`, systems),
+      await spreadFigure(`CCC of each sequence: ${name}`, systems),
+    ],
+    tables: [
+      ...spread,
+      systemTable(`Scores over sessions: ${name}`, systems),
+      shareTable(`Where the distance to 1 goes: ${name}`, systems),
+      scoreTable(`This model: ${name}`, scores),
+      sequenceTable(`Sequence by sequence: ${name}`, scores),
+    ],
   };
+}
+
+/** Of the model that the report is about. */
+function scoresOf(systems: readonly SystemScores[]): Scores {
+  return systems[0]?.replicas[0] ?? {};
 }
 
 /** The spread over sequences is the larger one, and easily forgotten beside that over seeds. */
@@ -104,9 +139,11 @@ async function learningSection({ learning, loss }: RunReport): Promise<ReportSec
   return { heading: 'Learning curves', figures };
 }
 
-async function curveSection(name: string, { sequences }: ReportedPart): Promise<ReportSection> {
+async function curveSection(name: string, part: ReportedPart): Promise<ReportSection> {
   const figures: ReportFigure[] = [];
-  for (const { gold, prediction } of sequences.slice(0, DRAWN)) {
+  const { drawn, text } = drawnOf(part);
+  const scores = scoresOf(part.systems);
+  for (const { gold, prediction } of drawn) {
     const { sequence, targets, rate, values, traces } = prediction;
     const fusion = traces?.fusion;
     const length = values.length / targets.length;
@@ -123,12 +160,38 @@ async function curveSection(name: string, { sequences }: ReportedPart): Promise<
           : {}),
       });
       const weights = fusion ? ' Weights stand at the time of the signals they look at.' : '';
-      figures.push({ svg, caption: `${target} of ${sequence}, ${name}.${weights}` });
+      const ccc = scores[target]?.perSequence[sequence]?.ccc;
+      const score = ccc === undefined ? '' : `: CCC ${formatNumber(ccc, 3)}`;
+      figures.push({ svg, caption: `${target} of ${sequence}, ${name}${score}.${weights}` });
     }
   }
-  const more = sequences.length - DRAWN;
-  const text = more > 0 ? [`${more} more sequences are not drawn; their curves lie in predictions/.`] : [];
   return { heading: `Gold and prediction: ${name}`, text, figures };
+}
+
+/** Few sequences in their order; of many the best, then the worst by the CCC of a sequence, averaged over targets. */
+function drawnOf({ systems, sequences }: ReportedPart): { drawn: ReportedSequence[]; text: string[] } {
+  if (sequences.length <= DRAWN) return { drawn: sequences, text: [] };
+  const scores = Object.values(scoresOf(systems));
+  const ranked = sequences
+    .flatMap((own) => {
+      const cccs = scores.map(({ perSequence }) => perSequence[own.prediction.sequence]?.ccc ?? null);
+      const { mean } = replicaStatistics(cccs);
+      return mean === null ? [] : [{ own, mean }];
+    })
+    .sort((a, b) => b.mean - a.mean);
+  const rest = (drawn: number) =>
+    `${sequences.length - drawn} more sequences are not drawn; their curves lie in predictions/.`;
+  if (ranked.length <= DRAWN) return { drawn: sequences.slice(0, DRAWN), text: [rest(DRAWN)] };
+  const [best, worst] = [ranked.slice(0, BEST), ranked.slice(-WORST)];
+  const named = (some: typeof ranked) =>
+    some.map(({ own, mean }) => `${own.prediction.sequence} (${formatNumber(mean, 3)})`).join(', ');
+  return {
+    drawn: [...best, ...worst].map(({ own }) => own),
+    text: [
+      `Best by the CCC of a sequence, mean over targets: ${named(best)}. Worst: ${named(worst)}.`,
+      rest(BEST + WORST),
+    ],
+  };
 }
 
 async function windowSections({ parts, staticWindows, rate }: RunReport): Promise<ReportSection[]> {
@@ -137,7 +200,7 @@ async function windowSections({ parts, staticWindows, rate }: RunReport): Promis
     const svg = await windowWeights({ title: `Window of ${stream}`, rate, left, weights: softmax(logits) });
     figures.push({ svg, caption: `What ${stream} learned to weigh each offset with, the same at every frame.` });
   }
-  const sequences = Object.values(parts).flatMap((part) => part.sequences.slice(0, MAPPED));
+  const sequences = Object.values(parts).flatMap((part) => drawnOf(part).drawn.slice(0, MAPPED));
   for (const { prediction } of sequences) {
     for (const [stream, { left, window, weights }] of Object.entries(prediction.traces?.windows ?? {})) {
       if (stream in staticWindows || weights.length === 0) continue;

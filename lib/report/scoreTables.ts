@@ -1,8 +1,21 @@
-import type { chanceLevels } from '../evaluation/chance.ts';
-import { type Convention, type ConventionName, conventions } from '../evaluation/conventions.ts';
-import { replicaStatistics } from '../evaluation/replicas.ts';
-import type { Scores } from '../evaluation/score.ts';
-import type { PairedComparison, SessionIntervals } from '../evaluation/statistics.ts';
+import {
+  type CccShares,
+  type Convention,
+  type ConventionName,
+  cccShares,
+  chanceLevels,
+  conventions,
+  type PairedComparison,
+  replicaStatistics,
+  type ScoredSystem,
+  type Scores,
+  type SessionIntervals,
+  type StatisticsOptions,
+  score,
+  sessionIntervals,
+  sessionScores,
+  type TargetScore,
+} from '../evaluation/index.ts';
 import { aggregates, cccColumn, checkTable, type Table } from './tables.ts';
 
 /** A row a target: both CCCs, Pearson's r, the two losses, RMSE. What `score` and `evaluate` print. */
@@ -49,6 +62,71 @@ export interface SystemScores {
   readonly replicas: readonly Scores[];
   readonly intervals: SessionIntervals;
   readonly chance: ReturnType<typeof chanceLevels>;
+  /** By target, then session. */
+  readonly sessionScores: ReturnType<typeof sessionScores>;
+}
+
+/**
+ * Both CCCs of a system's replicas, and what is made of them.
+ *
+ * @param chance the first replica's, where it is known already: it takes longest
+ */
+export function systemScores(
+  system: ScoredSystem,
+  targets: readonly string[],
+  options: StatisticsOptions = {},
+  chance = chanceLevels(system.replicas[0] ?? [], targets, options),
+): SystemScores {
+  return {
+    predictions: system.name,
+    replicas: system.replicas.map((pairs) => score(pairs, targets, options)),
+    intervals: sessionIntervals(system, targets, options),
+    chance,
+    sessionScores: sessionScores(system, targets, options),
+  };
+}
+
+/** The shares of each target's concatenated CCC, averaged over replicas. */
+export function systemShares({ replicas }: SystemScores): Record<string, CccShares | null> {
+  const targets = Object.keys(replicas[0] ?? {});
+  return Object.fromEntries(
+    targets.map((target) => {
+      const defined = replicas.flatMap((scores) => cccShares(scores[target] as TargetScore) ?? []);
+      const mean = (share: keyof CccShares) => defined.reduce((sum, own) => sum + own[share], 0) / defined.length;
+      const shares = { ccc: 0, location: 0, scale: 0, correlation: 0 };
+      for (const share of Object.keys(shares) as (keyof CccShares)[]) shares[share] = mean(share);
+      return [target, defined.length === 0 ? null : shares];
+    }),
+  );
+}
+
+/** A row a system and target: where the distance of the concatenated CCC to 1 goes. */
+export function shareTable(title: string, systems: readonly SystemScores[]): Table {
+  return checkTable({
+    title,
+    note:
+      'CCC = r x a term of scale x a term of location; the four shares add up to 1. Lost to location: a shift would ' +
+      'mend it. Lost to scale: a factor would, once the location is right. Lost to correlation: neither can, so CCC and ' +
+      'the two losses before it add up to r, the ceiling of an affine correction. Below r = 0 all is lost to correlation.',
+    columns: [
+      { name: 'predictions' },
+      { name: 'target' },
+      { name: `CCC, ${aggregates.cccConcat}` },
+      { name: 'lost to location' },
+      { name: 'then lost to scale' },
+      { name: 'lost to correlation' },
+    ],
+    rows: systems.flatMap((system) =>
+      Object.entries(systemShares(system)).map(([target, shares]) => [
+        system.predictions,
+        target,
+        shares?.ccc ?? null,
+        shares?.location ?? null,
+        shares?.scale ?? null,
+        shares?.correlation ?? null,
+      ]),
+    ),
+  });
 }
 
 /** A row a system and target: both CCCs with their 95% intervals over sessions, and what chance reaches. */

@@ -86,6 +86,19 @@ export function toCsv(table: Table): string {
   return `${[head, ...body].map((cells) => cells.map(quoteCsv).join(',')).join('\n')}\n`;
 }
 
+/** A LaTeX tabular, with its title and note as comments: to be put into a table environment. */
+export function toLatex(table: Table): string {
+  const line = (cells: readonly string[]) => `${cells.map(escapeLatex).join(' & ')} \\\\`;
+  const body = shownRows(checkTable(table)).map(line);
+  const alignment = table.columns.map((_, column) => (isNumeric(table, column) ? 'r' : 'l')).join('');
+  const comments = [table.title, ...(table.note === '' ? [] : [table.note])].map(
+    (text) => `% ${text.replace(/\s+/g, ' ')}`,
+  );
+  const head = line(table.columns.map(({ name }) => name));
+  const rows = [`\\begin{tabular}{${alignment}}`, '\\hline', head, '\\hline', ...body, '\\hline', '\\end{tabular}'];
+  return `${[...comments, ...rows].join('\n')}\n`;
+}
+
 /** Aligned columns for a terminal. */
 export function toText(table: Table): string {
   const head = table.columns.map(({ name }) => name);
@@ -101,23 +114,29 @@ export function toText(table: Table): string {
   return `${[table.title, '', line(head), rule, ...body.map(line), ...note].join('\n')}\n`;
 }
 
-/** An HTML fragment; everything is escaped. */
+/**
+ * An HTML fragment; everything is escaped. A wide table scrolls by itself, also from the keyboard. A first column of names
+ * heads its rows.
+ */
 export function toHtml(table: Table): string {
   const kind = (column: number) => (isNumeric(table, column) ? ' class="number"' : '');
-  const row = (cells: readonly string[]) =>
-    `<tr>${cells.map((cell, column) => `<td${kind(column)}>${escapeMarkup(cell)}</td>`).join('')}</tr>`;
-  const body = shownRows(checkTable(table)).map(row);
+  const cell = (text: string, column: number) =>
+    column === 0 && !isNumeric(table, 0)
+      ? `<th scope="row">${escapeMarkup(text)}</th>`
+      : `<td${kind(column)}>${escapeMarkup(text)}</td>`;
+  const body = shownRows(checkTable(table)).map((row) => `<tr>${row.map(cell).join('')}</tr>`);
   const head = table.columns.map(({ name }, at) => `<th scope="col"${kind(at)}>${escapeMarkup(name)}</th>`);
   const note = table.note === '' ? [] : [`<p class="note">${escapeMarkup(table.note)}</p>`];
+  const title = escapeMarkup(table.title);
   return [
-    '<div class="table">',
-    `<table><caption>${escapeMarkup(table.title)}</caption>`,
+    `<div class="table" role="region" aria-label="${title}" tabindex="0">`,
+    `<table><caption>${title}</caption>`,
     `<thead><tr>${head.join('')}</tr></thead>`,
     '<tbody>',
     ...body,
     '</tbody></table>',
-    ...note,
     '</div>',
+    ...note,
   ].join('\n');
 }
 
@@ -168,4 +187,17 @@ function quoteCsv(cell: string): string {
 
 function escapeMarkdown(text: string): string {
   return text.replace(/[\\|<>*`]/g, (character) => `\\${character}`).replace(/\s*\n\s*/g, ' ');
+}
+
+const LATEX: Record<string, string> = {
+  '\\': '\\textbackslash{}',
+  '~': '\\textasciitilde{}',
+  '^': '\\textasciicircum{}',
+  '<': '\\textless{}',
+  '>': '\\textgreater{}',
+  '±': '$\\pm$',
+};
+
+function escapeLatex(text: string): string {
+  return text.replace(/[\\~^<>±]|[&%$#_{}]/g, (sign) => LATEX[sign] ?? `\\${sign}`).replace(/^-(?=\d)/, '$-$');
 }

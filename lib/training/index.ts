@@ -1,4 +1,12 @@
 export {
+  type ComparedSystem,
+  type CompareOptions,
+  type Comparison,
+  compare,
+  type GridPoint,
+} from './comparison/compare.ts';
+export { ASKED, chosenSystems, type System, systemsOf } from './comparison/systems.ts';
+export {
   type CrossValidation,
   type CrossValidationOptions,
   crossValidate,
@@ -17,7 +25,15 @@ export {
   type TrainingSettings,
   type TrainOptions,
 } from './options.ts';
+export {
+  fitPostprocessing,
+  type Postprocessing,
+  type PostprocessingOptions,
+  type PostprocessingTrial,
+} from './postprocessing.ts';
+export { type FailingStretch, type ReliabilityOptions, testReliability } from './reliability.ts';
 export { fingerprint, RunDirectory, replicaDirectory } from './run_directory.ts';
+export { pickColumns, scoredPairs } from './scored_pairs.ts';
 export { type Split, split } from './selection.ts';
-export { Run, type RunConfig, train } from './train.ts';
+export { Run, type RunConfig, type SearchedDelay, train } from './train.ts';
 export { type EpochReport, Trainer } from './trainer.ts';

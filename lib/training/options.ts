@@ -1,8 +1,9 @@
-import type { Delay } from '../data/index.ts';
+import { type Delay, POSTPROCESSING, type PostprocessingKind } from '../data/index.ts';
 import { brief, CircumplexError } from '../errors.ts';
 import type { DeviceOptions } from '../graph/device.ts';
 import type { Checkpoint } from '../models/checkpoint.ts';
 import type { Preprocessing } from '../models/preprocessing.ts';
+import type { DelayGrid } from './delay_search.ts';
 
 export type LearningRateSchedule =
   | { kind: 'constant' }
@@ -44,9 +45,19 @@ export interface TrainingSettings {
   auxiliary: number;
   /** Seconds by which gold lags the signals, by target. */
   delay: Delay;
+  /**
+   * Search each target's delay over this grid, on the sequences that train and those that choose the epoch (in a
+   * cross-validation within each fold); `delay` is then what was found. Null: no search.
+   */
+  searchDelay: DelayGrid | null;
   /** Global norm to which gradients are clipped; null: none. */
   clip: number | null;
   preprocessing: Preprocessing;
+  /**
+   * Steps after the prediction to fit on the selection set (without one, on the training sequences), each kept only if it
+   * helps there.
+   */
+  postprocess: PostprocessingKind[];
   /** After the epoch is chosen, train again on all of train for as many epochs. */
   refit: boolean;
 }
@@ -86,8 +97,10 @@ export const DEFAULTS: TrainingSettings = {
   cccScope: 'pooled',
   auxiliary: 0,
   delay: {},
+  searchDelay: null,
   clip: 5,
   preprocessing: {},
+  postprocess: [],
   refit: false,
 };
 
@@ -142,6 +155,14 @@ export function resolveSettings(options: Partial<TrainingSettings>): TrainingSet
   if (!isRecord(settings.delay, Number.isFinite)) refuse('delay', 'seconds by target');
   if (!isPreprocessing(settings.preprocessing)) {
     refuse('preprocessing', '{decimate: a positive integer, functionals: {modality: [positive seconds]}}');
+  }
+  const grid = settings.searchDelay;
+  if (grid !== null && ![grid.from, grid.to, grid.step].every(Number.isFinite)) {
+    refuse('searchDelay', 'null or {from, to, step} in seconds');
+  }
+  const { postprocess } = settings;
+  if (!Array.isArray(postprocess) || !postprocess.every((kind) => POSTPROCESSING.includes(kind))) {
+    refuse('postprocess', `a list of ${POSTPROCESSING.join(', ')}`);
   }
   if (!isSchedule(settings.schedule)) {
     const plateau = "{kind: 'plateau', factor: 0 to 1, patience: epochs, least: a rate}";

@@ -199,13 +199,6 @@ export class RunDirectory {
   }
 
   /** Writes the best and the last checkpoint of every replica. */
-  async writeCheckpoints(trainer: Trainer): Promise<void> {
-    for (let r = 0; r < this.replicas; r++) {
-      await this.writeCheckpoint(r, 'best', trainer.checkpoint(r, 'best'));
-      await this.writeCheckpoint(r, 'last', trainer.checkpoint(r, 'last'));
-    }
-  }
-
   async writeCheckpoint(replica: number, which: 'best' | 'last', checkpoint: Checkpoint): Promise<void> {
     await writeCheckpoint(join(this.of(replica), `${which}.safetensors`), checkpoint);
   }

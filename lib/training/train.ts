@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Dataset } from '../data/index.ts';
+import type { Dataset, Delay, Sequence } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { Device, type DeviceOptions } from '../graph/device.ts';
 import { type Checkpoint, checkFits, readCheckpoint } from '../models/checkpoint.ts';
@@ -8,7 +8,9 @@ import { hasFusionBias, type Model } from '../models/model.ts';
 import { type Prediction, predict } from '../models/predict.ts';
 import type { Preprocessing } from '../models/preprocessing.ts';
 import { version } from '../version.ts';
+import { type DelayGrid, type DelaySearch, searchDelay } from './delay_search.ts';
 import { DEFAULTS, resolveSettings, type TrainingSettings, type TrainOptions } from './options.ts';
+import { fitPostprocessing, type Postprocessing } from './postprocessing.ts';
 import type { ReplicaProgress } from './progress.ts';
 import { RunDirectory } from './run_directory.ts';
 import type { Split } from './selection.ts';
@@ -52,19 +54,22 @@ export async function train(model: Model | null, dataset: Dataset, options: Trai
     ({ model, options } = known);
   }
   if (out !== undefined && !options.resume) await RunDirectory.requireEmpty(out);
-  const { config, settings, init, from } = await resolveRun(model, dataset, options);
+  const { init, from, ...resolved } = await resolveRun(model, dataset, options);
+  const search = resolved.settings.searchDelay && searchedDelay(dataset, resolved.settings);
+  const config = { ...resolved.config, ...(search ? { delay: search.delay } : {}) };
+  const settings = { ...resolved.settings, delay: config.delay };
   const device = new Device(options);
   let trainer: Trainer | null = null;
   try {
     const found = options.resume ? await RunDirectory.resume(out as string, settings.replicas, dataset) : null;
     const normaliser = found?.state?.record.normaliser;
-    const setup = { dataset, model: config.model, settings, device, init, from };
+    const setup = { dataset, model: config.model, settings, device, init, from, delayFitted: search?.fitted ?? [] };
     trainer = await Trainer.create(normaliser ? { ...setup, normaliser } : setup);
     found?.state?.restore(trainer);
     await found?.run.updateConfig({ epochs: settings.epochs });
     const directory =
       found?.run ?? (out === undefined ? null : await RunDirectory.create(out, settings.replicas, dataset, config));
-    return new Run(dataset, trainer, device, config, directory, options, init ? [init] : from);
+    return new Run(dataset, trainer, device, config, directory, options, init ? [init] : from, search);
   } catch (error) {
     trainer?.dispose();
     device.dispose();
@@ -134,6 +139,8 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
   #trainer: Trainer;
   /** The training that chose the epochs, where this is the second one. */
   #choice: { split: Split; scores: (number | null)[] } | null = null;
+  /** By replica. */
+  #postprocessing: Postprocessing[] | null = null;
 
   constructor(
     readonly dataset: Dataset,
@@ -144,6 +151,8 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
     private readonly options: TrainOptions,
     /** The checkpoints that it starts from: one with init, any number with from. */
     private readonly started: readonly Checkpoint[],
+    /** How the delay was found, or null where it was given. */
+    readonly delaySearch: SearchedDelay | null = null,
   ) {
     this.#trainer = trainer;
   }
@@ -162,6 +171,10 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
     return [
       ...(note ? [note] : []),
       ...(this.#choice ? ['trained again on all of train, for the epochs that were chosen'] : []),
+      ...(this.delaySearch ? [`searched delay: ${seconds(this.delaySearch.delay)}`] : []),
+      ...(this.config.postprocess.length > 0 && selection.length === 0
+        ? ['no selection: the steps after the prediction are fitted on the training sequences, which flatters them']
+        : []),
       ...(short ? [`no epoch follows the bypass of ${bypass}: the last epoch is kept`] : []),
       ...[...seen].map((leak) => `the checkpoint to start from: ${leak}`),
       ...vanished.map(([target, d]) => `the delay of ${target}, ${d} s, is less than half a frame at ${rate} Hz: none`),
@@ -224,6 +237,7 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
       await this.directory?.commit(this.#trainer, reports);
       yield reports;
     }
+    if (this.config.postprocess.length > 0) this.#postprocessing ??= await this.#fitPostprocessing();
     if (this.config.refit && !this.#choice) await this.#refit();
   }
 
@@ -235,7 +249,16 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
 
   /** The best weights of a replica so far; the last where nothing was selected. */
   best(replica: number): Checkpoint {
-    return this.#trainer.checkpoint(this.#checked(replica), 'best');
+    const checkpoint = this.#trainer.checkpoint(this.#checked(replica), 'best');
+    const fitted = this.#postprocessing?.[replica];
+    if (!fitted) return checkpoint;
+    const postprocessing = this.#postprocessed.map(({ id }) => id);
+    return { ...checkpoint, postprocessing: fitted.steps, fitted: { ...checkpoint.fitted, postprocessing } };
+  }
+
+  /** What came of the steps after the prediction, or null where none was asked for, or training has not ended. */
+  postprocessing(replica: number): Postprocessing | null {
+    return this.#postprocessing?.[this.#checked(replica)] ?? null;
   }
 
   last(replica: number): Checkpoint {
@@ -251,7 +274,10 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
    */
   async write({ traces = false }: { traces?: boolean | 'first' } = {}): Promise<Prediction[][]> {
     const { directory, dataset } = this;
-    await directory?.writeCheckpoints(this.#trainer);
+    for (let r = 0; r < this.config.replicas; r++) {
+      await directory?.writeCheckpoint(r, 'best', this.best(r));
+      await directory?.writeCheckpoint(r, 'last', this.last(r));
+    }
     const held = dataset.sequences.filter((s) => s.partition === 'dev' || s.partition === 'test');
     if (held.length === 0) return [];
     const predictions: Prediction[][] = [];
@@ -273,6 +299,28 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
     this.device.dispose();
   }
 
+  /** Before any second training, which sees the selection set. */
+  async #fitPostprocessing(): Promise<Postprocessing[]> {
+    const sequences = this.#postprocessed;
+    const fitted: Postprocessing[] = [];
+    for (let r = 0; r < this.config.replicas; r++) {
+      const options = { ...this.deviceOptions, ...(this.options.signal ? { signal: this.options.signal } : {}) };
+      const predictions = await predict(this.#trainer.checkpoint(r, 'best'), this.dataset, sequences, options);
+      const pairs = predictions.map(({ sequence, values }, i) => {
+        return { sequence, gold: (sequences[i] as Sequence).targets as Float64Array, prediction: values };
+      });
+      const { rate, targets } = this.dataset;
+      fitted.push(fitPostprocessing(pairs, targets, { rate, steps: this.config.postprocess }));
+    }
+    return fitted;
+  }
+
+  /** The sequences that steps after the prediction are fitted on. */
+  get #postprocessed(): Sequence[] {
+    const { train, selection } = this.split;
+    return (selection.length > 0 ? selection : train).filter((s) => s.targets !== null);
+  }
+
   /** Trains again on all of train, each replica for the epochs that its selection chose. */
   async #refit(): Promise<void> {
     const first = this.#trainer;
@@ -288,6 +336,7 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
       init,
       from,
       chosen: { epochs, selection: first.split.selection.map((s) => s.id) },
+      delayFitted: this.delaySearch?.fitted ?? [],
     });
     try {
       while (!refitted.done) await refitted.next(this.options.signal, (done) => this.onChunk?.(done));
@@ -306,6 +355,28 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
   }
 }
 
+/** A delay that was searched for, the sequences that were looked at, and each target's curve. */
+export interface SearchedDelay {
+  delay: Delay;
+  fitted: string[];
+  curves: DelaySearch['targets'];
+}
+
+/** "arousal 2 s, valence 2.4 s" */
+function seconds(delay: Delay): string {
+  return Object.entries(delay)
+    .map(([target, s]) => `${target} ${s} s`)
+    .join(', ');
+}
+
+function searchedDelay(dataset: Dataset, settings: TrainingSettings): SearchedDelay {
+  const { searchDelay: grid, preprocessing, selection, dataSeed } = settings;
+  const { decimate = 1 } = preprocessing;
+  const found = searchDelay(dataset, { grid: grid as DelayGrid, decimate, selection, dataSeed });
+  const delay = Object.fromEntries(Object.entries(found.targets).map(([target, { seconds }]) => [target, seconds]));
+  return { delay, fitted: [...found.fitted, ...found.chosen], curves: found.targets };
+}
+
 const IN_MEMORY = 'in memory';
 
 function pathOf(checkpoint: Checkpoint | string): string {
@@ -320,6 +391,9 @@ async function loaded(checkpoint: Checkpoint | string): Promise<Checkpoint> {
 function inherit(settings: TrainingSettings, given: TrainOptions, checkpoints: Checkpoint[]): TrainingSettings {
   const [first, ...others] = checkpoints;
   if (!first) return settings;
+  if (settings.searchDelay) {
+    throw new CircumplexError('ERR_CONFIG', "searchDelay: the delay is the checkpoint's, leave it out");
+  }
   const canonical = (of: Pick<TrainOptions, 'preprocessing' | 'delay'>) => ({
     preprocessing: canonicalPreprocessing(of.preprocessing ?? {}),
     delay: Object.fromEntries(Object.entries(of.delay ?? {}).filter(([, seconds]) => seconds !== 0)),

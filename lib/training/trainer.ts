@@ -59,6 +59,8 @@ export interface TrainerOptions {
   normaliser?: Normaliser;
   /** How many epochs each replica trains, where an earlier training has chosen that on `selection`. */
   chosen?: { epochs: number[]; selection: string[] };
+  /** The sequences on which the delay was searched. */
+  delayFitted?: string[];
 }
 
 /** The programs, parameters and progress of a training run; an epoch at a time. */
@@ -89,6 +91,7 @@ export class Trainer implements Disposable {
   readonly #epochs: number[];
   /** What the epochs were, or are, chosen on. */
   readonly #chosenOn: string[];
+  readonly #delayFitted: string[];
   /** Epochs of bypass: none where no window is trained. */
   readonly #bypass: number;
 
@@ -145,6 +148,7 @@ export class Trainer implements Disposable {
     this.#from = from;
     this.#bypass = from.length === 0 && model.streams.some((s) => s.window !== null) ? settings.bypass : 0;
     this.#epochs = options.chosen?.epochs ?? new Array(replicas).fill(settings.epochs);
+    this.#delayFitted = options.delayFitted ?? [];
     this.#chosenOn = options.chosen?.selection ?? parts.selection.map((s) => s.id);
     this.#lanes = Math.min(parts.train.length, settings.lanes ?? parts.train.length);
     const longest = Math.max(...prepared.sequences.slice(0, parts.train.length).map((s) => s.length));
@@ -260,6 +264,7 @@ export class Trainer implements Disposable {
     const train = this.split.train.map((s) => s.id);
     const earlier = this.#init ? [this.#init] : this.#from;
     const { preprocessing, delay, seed } = this.#settings;
+    const delayFitted = union(...earlier.map((c) => c.fitted.delay), this.#delayFitted);
     return {
       version,
       targets: this.#dataset.targets,
@@ -274,6 +279,7 @@ export class Trainer implements Disposable {
         ...(this.model.fusion === 'none' ? {} : { fusion: union(this.#init?.fitted.fusion, train) }),
         normaliser: earlier.length ? union(...earlier.map((c) => c.fitted.normaliser)) : train,
         epoch: union(...earlier.map((c) => c.fitted.epoch), this.#chosenOn),
+        ...(delayFitted.length > 0 ? { delay: delayFitted } : {}),
       },
       seed: seed + replica,
       epoch: best ? this.chosenEpoch(replica) : (this.progress[replica] as ReplicaProgress).epochs,
@@ -301,7 +307,7 @@ export class Trainer implements Disposable {
     const streams = this.model.streams.map((s) =>
       this.#from.length ? cachedStream(graph, this.#columns, frames, s) : buildStream(graph, frames, s, options),
     );
-    const { z } = buildFusion(graph, this.model, streams, outputs);
+    const { z } = buildFusion(graph, frames, this.model, streams, options);
     const target = gatherTargets(graph, this.#columns, TARGETS);
     const lossOf = (y: Value, weight: number) =>
       loss === 'ccc'
@@ -316,7 +322,8 @@ export class Trainer implements Disposable {
 
   #specs(): ParameterSpec[] {
     const outputs = this.#dataset.targets.length;
-    return this.#from.length ? fusionParameters(this.model, outputs) : modelParameters(this.model, outputs, this.sizes);
+    const parameters = this.#from.length ? fusionParameters : modelParameters;
+    return parameters(this.model, outputs, this.sizes);
   }
 
   #order(): string[] {

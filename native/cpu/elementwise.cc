@@ -27,6 +27,10 @@ struct Sigmoid {
   CIRCUMPLEX_INLINE V value(V x) { return sigmoid(x); }
   CIRCUMPLEX_INLINE float slope(float y) { return y * (1.f - y); }
 };
+struct Relu {
+  CIRCUMPLEX_INLINE V value(V x) { return max(zero(), x); }  // x when it is NaN
+  CIRCUMPLEX_INLINE float slope(float y) { return y > 0.f ? 1.f : 0.f; }
+};
 
 template <class F>
 void map(void* self, int64_t task, Worker&) {
@@ -183,6 +187,8 @@ void plan_tanh(Plan& plan, const Call& call) { plan_map<Tanh>(plan, call); }
 void plan_tanh_backward(Plan& plan, const Call& call) { plan_map_backward<Tanh>(plan, call); }
 void plan_sigmoid(Plan& plan, const Call& call) { plan_map<Sigmoid>(plan, call); }
 void plan_sigmoid_backward(Plan& plan, const Call& call) { plan_map_backward<Sigmoid>(plan, call); }
+void plan_relu(Plan& plan, const Call& call) { plan_map<Relu>(plan, call); }
+void plan_relu_backward(Plan& plan, const Call& call) { plan_map_backward<Relu>(plan, call); }
 
 void plan_add(Plan& plan, const Call& call) { plan_combine<Add>(plan, call); }
 void plan_mul(Plan& plan, const Call& call) { plan_combine<Mul>(plan, call); }

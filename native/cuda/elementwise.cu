@@ -33,6 +33,10 @@ struct Sigmoid {
   static CIRCUMPLEX_DEVICE float value(float x) { return sigmoid(x); }
   static CIRCUMPLEX_DEVICE float slope(float y) { return y * (1.f - y); }
 };
+struct Relu {
+  static CIRCUMPLEX_DEVICE float value(float x) { return x < 0.f ? 0.f : x; }
+  static CIRCUMPLEX_DEVICE float slope(float y) { return y > 0.f ? 1.f : 0.f; }
+};
 
 template <class F>
 CIRCUMPLEX_KERNEL(kRowThreads)
@@ -189,6 +193,7 @@ void plan_tanh(Plan& plan, const Call& call) { launch_map(plan, kernel_of<&map<T
 void plan_sigmoid(Plan& plan, const Call& call) {
   launch_map(plan, kernel_of<&map<Sigmoid>>("sigmoid"), read_map(plan, call));
 }
+void plan_relu(Plan& plan, const Call& call) { launch_map(plan, kernel_of<&map<Relu>>("relu"), read_map(plan, call)); }
 void plan_exp_backward(Plan& plan, const Call& call) {
   launch_map(plan, kernel_of<&map_backward<Exp>>("exp_backward"), read_map_backward(plan, call));
 }
@@ -197,6 +202,9 @@ void plan_tanh_backward(Plan& plan, const Call& call) {
 }
 void plan_sigmoid_backward(Plan& plan, const Call& call) {
   launch_map(plan, kernel_of<&map_backward<Sigmoid>>("sigmoid_backward"), read_map_backward(plan, call));
+}
+void plan_relu_backward(Plan& plan, const Call& call) {
+  launch_map(plan, kernel_of<&map_backward<Relu>>("relu_backward"), read_map_backward(plan, call));
 }
 
 void plan_add(Plan& plan, const Call& call) { plan_combine<Add>(plan, "add", call); }

@@ -74,6 +74,10 @@ CIRCUMPLEX_DEVICE int64_t grid_thread() { return int64_t{block_x()} * threads() 
 // A team's rows are first_row, first_row + row_step, ...
 CIRCUMPLEX_DEVICE int64_t first_row(const RowGrid& rows) { return grid_thread() >> rows.team; }
 CIRCUMPLEX_DEVICE int64_t row_step(const RowGrid& rows) { return int64_t{rows.blocks} * threads() >> rows.team; }
+// For teams that reduce: those of a warp take the same number of turns, since they do so together.
+CIRCUMPLEX_DEVICE bool turns_left(const RowGrid& rows, int64_t row, int64_t used) {
+  return row - (lane() >> rows.team) < used;
+}
 CIRCUMPLEX_DEVICE int team_size(const RowGrid& rows) { return 1 << rows.team; }
 CIRCUMPLEX_DEVICE int team_rank(const RowGrid& rows) { return thread() & (team_size(rows) - 1); }
 

@@ -16,11 +16,7 @@ struct Softmax {
   Array<float> dx;
 };
 
-// A team a row. A warp's teams take the same number of turns, since they reduce together.
-CIRCUMPLEX_DEVICE bool turns_left(const RowGrid& rows, int64_t row, int64_t used) {
-  return row - (lane() >> rows.team) < used;
-}
-
+// A team a row.
 CIRCUMPLEX_KERNEL(kRowThreads) softmax(const CIRCUMPLEX_PARAMETER Softmax s) {
   const int64_t replica = block_y(), width = s.rows.width, used = rows_in_use(s.rows);
   if (stopped(s.rows.chunk, s.rows.copies, replica)) return;

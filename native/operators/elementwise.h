@@ -1,5 +1,5 @@
 #pragma once
-// The elementwise set, for heads and losses of one's own: fill, add, mul, accumulate, exp, tanh, sigmoid.
+// The elementwise set, for heads and losses of one's own: fill, add, mul, accumulate, exp, tanh, sigmoid, relu.
 // A gradient is 0 wherever dy is 0, whatever the values are: padded frames never reach a gradient.
 
 #include "operators/rows.h"

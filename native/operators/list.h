@@ -8,5 +8,6 @@
   OP(dimension_fusion) OP(dimension_fusion_backward) OP(stream_mix) OP(stream_mix_backward) OP(mse) \
   OP(mse_backward) OP(ccc) OP(ccc_backward) OP(adam) OP(clip) OP(fill) OP(accumulate) OP(add) OP(add_backward) \
   OP(mul) OP(mul_backward) OP(exp) OP(exp_backward) OP(tanh) OP(tanh_backward) OP(sigmoid) OP(sigmoid_backward) \
-  OP(softmax) OP(softmax_backward) OP(sum) OP(sum_backward) OP(mean) OP(mean_backward)
+  OP(relu) OP(relu_backward) OP(softmax) OP(softmax_backward) OP(layer_norm) OP(layer_norm_backward) \
+  OP(self_attention) OP(self_attention_backward) OP(sum) OP(sum_backward) OP(mean) OP(mean_backward)
 // clang-format on

@@ -18,7 +18,7 @@ using test::run;
 using test::same;
 using test::Shape;
 
-// Losses, fusion and the optimiser's norm: what sums over threads.
+// Losses, fusion, the optimiser's norm, a norm and attention over frames: what sums over threads.
 std::vector<std::vector<float>> run_sums() {
   test::Builder b;
   const int64_t lanes = 3, chunk = 40, m = 2, streams = 2, context = 33;
@@ -39,6 +39,9 @@ std::vector<std::vector<float>> run_sums() {
   const int64_t d0 = out({chunk, lanes, m}), d1 = out({chunk, lanes, m}), mixed = in({streams});
   const int64_t dmixed = out({streams}), total = out({1}), wide = in({chunk, lanes, 70}),
                 soft = out({chunk, lanes, 70});
+  const int64_t asked = in({chunk, lanes, 30}), mixture = out({chunk, lanes, 10}), about = out({chunk, lanes, 2, 2});
+  const int64_t dasked = out({chunk, lanes, 30}), gain = in({30}), shift = in({30});
+  const int64_t normed = out({chunk, lanes, 30}), dnormed = out({chunk, lanes, 30}), dgain = out({30});
   const int64_t flat = b.add({9000}, true, true);
   const int64_t mse = doubles({2}), mse_totals = doubles({2}), ccc = doubles({2}), ccc_totals = doubles({3});
   const int64_t statistics = doubles({m, 8}), norm = doubles({1});
@@ -52,6 +55,10 @@ std::vector<std::vector<float>> run_sums() {
       {"stream_mix_backward", {mixed, y0, y1, dz}, {dmixed}, {}},
       {"sum", {y0}, {total}, {}},
       {"softmax", {wide}, {soft}, {}},
+      {"self_attention", {asked, -1}, {mixture, about}, {{"heads", set(2)}}},
+      {"self_attention_backward", {asked, -1, mixture, about, mixture}, {dasked}, {{"heads", set(2)}}},
+      {"layer_norm", {asked, gain, shift}, {normed}, {}},
+      {"layer_norm_backward", {asked, gain, normed}, {dnormed, dgain, -1}, {}},
       {"clip", {flat}, {flat, norm}, {{"norm", set(0.5)}}},
   };
   Program program(open_device("cuda", 0, ""), b.description);

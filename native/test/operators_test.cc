@@ -565,6 +565,7 @@ const Function kFunctions[] = {
     {"exp", [](double x) { return std::exp(x); }, [](double y) { return y; }},
     {"tanh", [](double x) { return std::tanh(x); }, [](double y) { return 1 - y * y; }},
     {"sigmoid", [](double x) { return 1 / (1 + std::exp(-x)); }, [](double y) { return y * (1 - y); }},
+    {"relu", [](double x) { return std::max(x, 0.); }, [](double y) { return y > 0 ? 1. : 0.; }},
 };
 
 // On activations only rows in use are touched, on any other tensor all.
@@ -610,6 +611,109 @@ void softmax(int64_t width, double scale) {
         mean += at(y)[i] * at(dy)[i];
       }
       for (int64_t i = 0; i < width; i++) at(dx)[i] = at(y)[i] * (at(dy)[i] - mean);
+    }
+  };
+  verify(c);
+}
+
+// ---- layer_norm, self_attention ----
+
+void layer_norm(int64_t chunk, int64_t halo, int64_t width, double scale) {
+  Case c;
+  c.name = label("layer_norm", {chunk, halo, width});
+  c.chunk = chunk;
+  c.replicas = chunk > 100 ? 1 : 3;
+  c.usual_schedule();
+  const std::vector<int64_t> shape = {chunk + halo, c.lanes, width};
+  const int64_t x = c.input(shape, true, scale), w = c.input({width}), b = c.input({width}), y = c.output(shape);
+  const int64_t dy = c.input(shape), dx = c.output(shape), dw = c.output({width}), db = c.output({width});
+  c.call("layer_norm", {x, w, b}, {y});
+  c.call("layer_norm_backward", {x, w, dy}, {dx, dw, db});
+  c.atol = 1e-5 * std::max(std::sqrt(static_cast<double>(chunk)), 1 / scale);
+  c.reference = [=](World& v) {
+    std::fill(v[dw].begin(), v[dw].end(), 0);
+    std::fill(v[db].begin(), v[db].end(), 0);
+    for (int64_t row = 0; row < v.rows(halo); row++) {
+      const auto at = [&](int64_t buffer) { return v[buffer].begin() + row * width; };
+      double mean = 0, variance = 0, along = 0, across = 0;
+      for (int64_t i = 0; i < width; i++) mean += at(x)[i] / double(width);
+      for (int64_t i = 0; i < width; i++) variance += std::pow(at(x)[i] - mean, 2) / double(width);
+      const double factor = 1 / std::sqrt(variance + 1e-5);
+      for (int64_t i = 0; i < width; i++) {
+        const double unit = (at(x)[i] - mean) * factor, slope = at(dy)[i] * v[w][size_t(i)];
+        at(y)[i] = unit * v[w][size_t(i)] + v[b][size_t(i)];
+        v[dw][size_t(i)] += at(dy)[i] * unit;
+        v[db][size_t(i)] += at(dy)[i];
+        along += slope / double(width);
+        across += slope * unit / double(width);
+      }
+      for (int64_t i = 0; i < width; i++) {
+        const double unit = (at(x)[i] - mean) * factor;
+        at(dx)[i] = factor * (at(dy)[i] * v[w][size_t(i)] - along - unit * across);
+      }
+    }
+  };
+  verify(c);
+}
+
+// `present`: the share of frames that are not missing; 1: no mask is given.
+void self_attention(int64_t lanes, int64_t chunk, int64_t heads, int64_t size, double present) {
+  Case c;
+  c.name = label("self_attention", {lanes, chunk, heads, size, int64_t(100 * present)});
+  c.lanes = lanes;
+  c.chunk = chunk;
+  c.replicas = chunk > 100 ? 1 : 2;
+  c.usual_schedule();
+  const int64_t width = heads * size;
+  const int64_t x = c.input({chunk, lanes, 3 * width}), valid = c.mask({chunk, lanes}, false, present);
+  const int64_t y = c.output({chunk, lanes, width}), statistics = c.output({chunk, lanes, heads, 2});
+  const int64_t dy = c.input({chunk, lanes, width}), dx = c.output({chunk, lanes, 3 * width});
+  const int64_t mask = present < 1 ? valid : -1;
+  c.call("self_attention", {x, mask}, {y, statistics}, {{"heads", {double(heads)}}});
+  c.call("self_attention_backward", {x, mask, y, statistics, dy}, {dx}, {{"heads", {double(heads)}}});
+  c.atol = 1e-5;
+  c.reference = [=](World& v) {
+    std::fill_n(v[dx].begin(), v.rows() * 3 * width, 0);
+    std::fill_n(v[y].begin(), v.rows() * width, 0);
+    std::fill_n(v[statistics].begin(), v.rows() * heads * 2, 0);
+    for (int64_t row = 0; row < v.rows(); row++) {
+      if (!v.valid(row)) continue;
+      for (int64_t head = 0; head < heads; head++) {
+        // q, k and v of a row, in x and in dx.
+        const auto part = [&](int64_t buffer, int64_t of, int64_t which) {
+          return v[buffer].begin() + (of * 3 + which) * width + head * size;
+        };
+        const auto out = v[y].begin() + row * width + head * size, up = v[dy].begin() + row * width + head * size;
+        std::vector<std::pair<int64_t, double>> weights;
+        double largest = -HUGE_VAL, total = 0, mean = 0;
+        for (int64_t key = row % lanes; key < v.rows(); key += lanes) {
+          if (!v.valid(key) || (mask >= 0 && v[mask][size_t(key)] == 0)) continue;
+          double score = 0;
+          for (int64_t i = 0; i < size; i++) score += part(x, row, 0)[i] * part(x, key, 1)[i];
+          weights.emplace_back(key, score / std::sqrt(double(size)));
+          largest = std::max(largest, weights.back().second);
+        }
+        if (weights.empty()) continue;
+        for (auto& [key, weight] : weights) total += weight = std::exp(weight - largest);
+        const auto about = v[statistics].begin() + (row * heads + head) * 2;
+        about[0] = largest;
+        about[1] = 1 / total;
+        for (auto& [key, weight] : weights) {
+          weight /= total;
+          for (int64_t i = 0; i < size; i++) out[i] += weight * part(x, key, 2)[i];
+        }
+        for (int64_t i = 0; i < size; i++) mean += up[i] * out[i];
+        for (const auto& [key, weight] : weights) {
+          double slope = -mean;
+          for (int64_t i = 0; i < size; i++) slope += up[i] * part(x, key, 2)[i];
+          slope *= weight / std::sqrt(double(size));
+          for (int64_t i = 0; i < size; i++) {
+            part(dx, row, 0)[i] += slope * part(x, key, 1)[i];
+            part(dx, key, 1)[i] += slope * part(x, row, 0)[i];
+            part(dx, key, 2)[i] += weight * up[i];
+          }
+        }
+      }
     }
   };
   verify(c);
@@ -688,7 +792,7 @@ void reduce(const char* name, int64_t width) {
 
 // A gradient is 0 where dy is, even beside values that are not finite.
 void zero_gradients_stay_zero() {
-  for (const char* name : {"exp", "tanh", "sigmoid"}) {
+  for (const char* name : {"exp", "tanh", "sigmoid", "relu"}) {
     Case c;
     c.name = std::string(name) + " of non-finite padding";
     c.usual_schedule();
@@ -752,6 +856,19 @@ void refusals() {
   });
   refuses("linear: input 2 (bias)", [](Case& c) {
     c.call("linear", {c.input({5, 3, 4}), c.input({2, 4}), c.input({3})}, {c.output({5, 3, 2})});
+  });
+  refuses("layer_norm: input 1 (weight)", [](Case& c) {
+    c.call("layer_norm", {c.input({5, 3, 4}), c.input({3}), c.input({4})}, {c.output({5, 3, 4})});
+  });
+  refuses("self_attention: x needs", [](Case& c) {
+    c.call("self_attention", {c.input({5, 3, 9}), -1}, {c.output({5, 3, 3}), c.output({5, 3, 2, 2})}, {{"heads", {2}}});
+  });
+  refuses("self_attention: a head", [](Case& c) {
+    c.call("self_attention", {c.input({5, 3, 387}), -1}, {c.output({5, 3, 129}), c.output({5, 3, 1, 2})},
+           {{"heads", {1}}});
+  });
+  refuses("self_attention: input 0 (x)", [](Case& c) {
+    c.call("self_attention", {c.input({6, 3, 9}), -1}, {c.output({5, 3, 3}), c.output({5, 3, 1, 2})}, {{"heads", {1}}});
   });
   refuses("frames a chunk", [](Case& c) {
     c.call("linear", {c.input({4, 3, 4}), c.input({2, 4})}, {c.output({4, 3, 2})});
@@ -862,6 +979,16 @@ void all() {
   }
   for (int64_t width : {1, 2, 7, 16, 45}) softmax(width, 3);
   softmax(9, 80);
+  for (int64_t width : {1, 3, 7, 16, 33, 100}) layer_norm(30, width % 3, width, 1);
+  layer_norm(30, 0, 2, 3e-3);
+  layer_norm(900, 0, 5, 1);
+  self_attention(1, 1, 1, 1, 1);
+  self_attention(3, 5, 2, 3, 0.5);
+  self_attention(2, 40, 3, 7, 1);
+  self_attention(3, 50, 1, 33, 0.8);
+  self_attention(2, 37, 1, 128, 0.2);
+  self_attention(3, 20, 2, 4, 0);
+  self_attention(1, 130, 2, 16, 0.9);
   for (const char* name : {"add", "mul"}) {
     for (int64_t width : {1, 7, 33}) {
       combine(name, 40, width, false);

@@ -16,11 +16,12 @@ import torch
 sys.dont_write_bytecode = True  # no __pycache__ beside the scripts
 
 import dtypes
+import encoder
 import forward
 import fusion
 import trajectory
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for part in (dtypes, forward, fusion, trajectory):
+    for part in (dtypes, encoder, forward, fusion, trajectory):
         part.main()

@@ -23,20 +23,37 @@ def uniform(*shape, fan_in):
 
 
 class Stream(nn.Module):
-    """A stacked LSTM with a linear head over one or more modalities; `window` frames of attention, or None."""
+    """A stacked LSTM with a linear head over one or more modalities; `window` frames of attention, or None. With an
+    `encoder` it stands over nn.TransformerEncoder; of 0 layers, it is a hidden layer with ReLU."""
 
     def __init__(self, spec, sizes, outputs):
         super().__init__()
         self.spec = spec
         size = sum(sizes[name] for name in spec["inputs"])
         hidden, both = spec["hidden"], spec["bidirectional"]
-        self.lstm = nn.LSTM(size, hidden, spec["layers"], bidirectional=both)
+        if "encoder" in spec:
+            size = self.add_encoder(size, **spec["encoder"])
+        if spec["layers"]:
+            self.lstm = nn.LSTM(size, hidden, spec["layers"], bidirectional=both)
+        else:
+            self.hidden = nn.Linear(size, hidden)
         self.width = hidden * (2 if both else 1)
         self.head = nn.Linear(self.width, outputs)
         if spec["window"] and spec["attention"] == "gdp":
             self.attention = Weight(uniform(hidden, size, fan_in=size))
         if spec["window"] and spec["attention"] == "static":
             self.window = Weight(torch.zeros(spec["window"]))
+
+    def add_encoder(self, size, width, heads, inner, layers):
+        self.embedding = nn.Linear(size, width)
+        block = nn.TransformerEncoderLayer(width, heads, inner, dropout=0.0, norm_first=True)
+        norm = nn.LayerNorm(width)
+        self.encoder = nn.TransformerEncoder(block, layers, norm=norm, enable_nested_tensor=False)
+        return width
+
+    def encode(self, v, valid):
+        x = torch.tanh(self.embedding(v))
+        return self.encoder(x[:, None], src_key_padding_mask=~valid[None])[:, 0]
 
     def start(self):
         """h and c, each [layers x directions, hidden], where a sequence starts."""
@@ -47,7 +64,13 @@ class Stream(nn.Module):
     def forward(self, v, valid, begin, end, state, bypass=False):
         """Frames begin..end-1 of v [time, feature]; returns h [frames, width], y, attention [frames, window], state."""
         if not self.spec["window"]:
-            h, state = self.lstm(v[begin:end], state)
+            x = v[begin:end]
+            if "encoder" in self.spec:
+                x = self.encode(x, valid[begin:end])
+            if self.spec["layers"]:
+                h, state = self.lstm(x, state)
+            else:
+                h = torch.relu(self.hidden(x))
             return h, self.head(h), None, state
         rows, weights = [], []
         for t in range(begin, end):

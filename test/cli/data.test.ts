@@ -27,6 +27,37 @@ describe('circumplex data inspect', () => {
   });
 });
 
+describe('circumplex data inspect, as a doctor', () => {
+  it('prints findings with what to do, and exits 0', async () => {
+    const { stdout } = await succeed('data', 'inspect', at('data'));
+    expect(stdout).toMatch(/^Findings\n\n(.*\n)*note {5}sequences: each is a session of its own.*\n {9}To do: give /m);
+  });
+
+  it('tells why a directory cannot be read, then fails as reading does', async () => {
+    await smallData(at('broken'));
+    const [first, second] = ['train_1', 'train_2'].map((id) => at(`broken/features/audio/${id}.npy`));
+    writeFileSync(first as string, 'no array');
+    writeFileSync(second as string, 'no array');
+    const { code, stdout, stderr } = await cli('data', 'inspect', at('broken'));
+    expect([code, stderr]).toEqual([1, expect.stringContaining('sequence train_1, audio: ')]);
+    expect(stdout).toMatch(/error {4}audio, 2 of 7 sequences \(train_1, train_2\): .*not a \.npy file/);
+    const { error, findings } = JSON.parse((await cli('data', 'inspect', at('broken'), '--json')).stdout);
+    expect(error.code).toBe('ERR_DATA');
+    expect(findings[0]).toMatchObject({ severity: 'error', kind: 'unreadable' });
+  });
+
+  it('takes a file of curves', async () => {
+    writeFileSync(
+      at('curve.csv'),
+      `time,arousal\n${Array.from({ length: 50 }, (_, t) => `${t / 10},${t / 20}`).join('\n')}\n`,
+    );
+    const { stdout } = await succeed('data', 'inspect', at('curve.csv'));
+    expect(stdout).toMatch(/^ *0\.000 +4\.900 +10\.000 +0\.000 +0$/m);
+    expect(stdout).toMatch(/^warning {2}arousal: goes from 0 to 2\.45, outside \[-1, 1\]/m);
+    expect(await json('data', 'inspect', at('curve.csv'))).toMatchObject({ frames: 50, clock: { rate: 10 } });
+  });
+});
+
 describe('circumplex data gold', () => {
   it("makes a curve of RECOLA's ratings, whose header has trailing blanks, and tells the agreement", async () => {
     const rows = Array.from({ length: 50 }, (_, t) => {
@@ -41,6 +72,10 @@ describe('circumplex data gold', () => {
     const lines = readFileSync(at('gold/P16.csv'), 'utf8').trimEnd().split('\n');
     expect([lines.length, lines[0]]).toEqual([51, 'time,valence']);
     expect(lines[3]).toMatch(/^0\.08,/);
+    await succeed('data', 'gold', at('P16.csv'), '--out', at('drawn'), '--report', at('gold.html'));
+    const page = readFileSync(at('gold.html'), 'utf8');
+    for (const shown of ['How the raters agree', 'P16: arousal', '>FF1<', 'gold standard'])
+      expect(page).toContain(shown);
     const again = await cli('data', 'gold', at('P16.csv'), '--out', at('gold'));
     expect([again.code, again.stderr]).toEqual([1, expect.stringMatching(/P16\.csv is there already/)]);
     const text = await succeed('data', 'gold', at('P16.csv'), '--method', 'mean', '--out', at('mean'));
@@ -64,6 +99,9 @@ describe('circumplex data delay', () => {
     expect(stdout).toMatch(/^--delay arousal=0\.\d+,valence=0\.\d+$/m);
     const found = await json('data', 'delay', at('lagged'), '--grid', '0:0.32:0.04', '--data-seed', '1');
     expect(Math.abs(found.targets.arousal.seconds - 0.12)).toBeLessThan(0.041);
+    await succeed('data', 'delay', at('lagged'), '--grid', '0:0.32:0.04', '--report', at('delay.html'));
+    const page = readFileSync(at('delay.html'), 'utf8');
+    for (const shown of ['delay (s)', 'chosen', 'Fitted on train_']) expect(page).toContain(shown);
     const wrong = await cli('data', 'delay', at('lagged'), '--grid', '0:8');
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('FROM:TO:STEP')]);
   });

@@ -207,6 +207,33 @@ describe('circumplex evaluate', () => {
     expect(clean.chance.valence.cccConcat).toEqual({ mean: expect.any(Number), p95: expect.any(Number) });
   });
 
+  it('scores without a modality, and says what a failing one does to errors and weights', async () => {
+    const tests = ['--drop', 'video', '--drop', 'audio', '--corrupt', 'video=2s:3', '--corrupt', 'audio=1s'];
+    const plain = await json('evaluate', at('run/best.safetensors'), at('data'));
+    const { dropped, corrupted, ...document } = await json(
+      'evaluate',
+      at('run/best.safetensors'),
+      at('data'),
+      ...tests,
+    );
+    expect(document).toEqual(plain);
+    expect(Object.keys(dropped)).toEqual(['video', 'audio']);
+    expect(dropped.video.arousal.cccMean).not.toBe(plain.scores.arousal.cccMean);
+    expect(corrupted).toMatchObject([
+      { modality: 'video', fill: 'missing', seconds: 2, seed: 3 },
+      { modality: 'video', fill: 'noise', seconds: 2, seed: 3 },
+      { modality: 'audio', fill: 'missing', seconds: 1, seed: 0 },
+      { modality: 'audio', fill: 'noise', seconds: 1, seed: 0 },
+    ]);
+    const { stdout } = await succeed('evaluate', at('run/best.safetensors'), at('data'), ...tests);
+    expect(stdout).toMatch(/^audio missing +valence +audio +0\.\d+ +0\.000 /m);
+    expect(stdout).toMatch(/^\(nothing dropped\) +arousal /m);
+    const unknown = await cli('evaluate', at('run/best.safetensors'), at('data'), '--drop', 'smell');
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('reads no modality "smell"')]);
+    const wrong = await cli('evaluate', at('run/best.safetensors'), at('data'), '--corrupt', 'video');
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('MODALITY=SECONDSs[:SEED]')]);
+  });
+
   it('leaves out test sequences without a gold standard, and fails when none is left', async () => {
     const data = await readDataset(at('data'));
     const unlabelled = data.sequences.map((s) => (s.partition === 'test' ? { ...s, targets: null } : s));
@@ -283,6 +310,26 @@ describe('circumplex score', () => {
     const text = await succeed('score', at('truth'), at('near'), at('far'));
     expect(text.stdout).toMatch(/optimistic with fewer than 30 sessions: it covers about \.88/);
     expect(text.stdout).toMatch(/with 8 sessions it cannot be below 0\.0078/);
+  });
+
+  it('writes the same as a page, whole, beside what it prints', async () => {
+    const text = await succeed('score', at('truth'), at('near'), at('far'), '--report', at('scores.html'));
+    expect(text.stdout).toMatch(/Systems compared within sessions/);
+    const page = readFileSync(at('scores.html'), 'utf8');
+    for (const shown of [
+      'Scores over sessions',
+      'What the CCC lost',
+      'Systems compared',
+      'far, replica 2',
+      'detectable',
+    ]) {
+      expect(page).toContain(shown);
+    }
+    const { systems } = await json('score', at('truth'), at('near'), at('far'));
+    expect(page).toContain(`>${systems[0].intervals.arousal.cccMean.low.toFixed(3)}<`);
+    expect(Object.keys(systems[1].sessionScores.arousal)).toHaveLength(8);
+    const refused = await cli('score', at('truth'), at('near'), '--report', at('nowhere/scores.html'));
+    expect([refused.code, refused.stdout]).toEqual([1, '']);
   });
 
   it('reads gold and predictions in different formats, a lone column under any name', async () => {

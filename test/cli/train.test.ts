@@ -109,6 +109,7 @@ describe('circumplex train', () => {
       ['--window', 'video=3'],
       ['--attention', 'video=static'],
       ['--bidirectional', 'early'],
+      ['--encoder', 'early=4x2x3x1'],
       ['--fusion', 'hlb', '--fusion-bias'],
       ['--delay', '0.16,valence=0.32', '--chunk', '2s', '--lanes', '2', '--schedule', 'cosine:1'],
       [
@@ -130,11 +131,12 @@ describe('circumplex train', () => {
     expect(stderr).toContain('warning: no selection: the last epoch is kept');
     const { model } = await readCheckpoint(at('model/best.safetensors'));
     const plain = { layers: 2, bidirectional: false, window: null, attention: 'gdp' };
+    const encoder = { width: 4, heads: 2, inner: 3, layers: 1 };
     expect(model).toEqual({
       streams: [
         { ...plain, name: 'audio', inputs: ['audio'], hidden: 2, layers: 1 },
         { ...plain, name: 'video', inputs: ['video'], hidden: 3, window: 3, attention: 'static' },
-        { ...plain, name: 'early', inputs: ['video', 'audio'], hidden: 2, bidirectional: true },
+        { ...plain, name: 'early', inputs: ['video', 'audio'], hidden: 2, bidirectional: true, encoder },
       ],
       fusion: 'hlb',
       fusionBias: true,

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { concordance } from '../../lib/evaluation/concordance.ts';
 import { conventions } from '../../lib/evaluation/conventions.ts';
+import { random } from '../../lib/random.ts';
+import { exactCcc } from './exact.ts';
 
 /** Lin's definition, straight from the moments, in another order than the library's. */
 function lin(x: number[], y: number[]): number {
@@ -211,5 +213,70 @@ describe('concordance: edges', () => {
     const tiny = concordance([1e-200, 2e-200], [1e-200, 3e-200]);
     expect(Object.values(tiny)).not.toContain(NaN);
     expect(tiny.ccc).toBeNull();
+  });
+});
+
+describe('concordance beside exact arithmetic', () => {
+  /** A gold that wanders, and a prediction of it, both about `offset` and of size `scale`, in float32 where asked. */
+  function curves(frames: number, offset: number, scale: number, single: boolean) {
+    const draw = random(frames, offset, 1000 * scale);
+    const [gold, prediction] = [new Float64Array(frames), new Float64Array(frames)];
+    for (let t = 0, level = 0; t < frames; t++) {
+      level = 0.98 * level + 0.2 * draw.normal();
+      gold[t] = offset + scale * level;
+      prediction[t] = offset + scale * (0.1 + 0.6 * level + 0.4 * draw.normal());
+    }
+    return single ? [Float32Array.from(gold), Float32Array.from(prediction)] : [gold, prediction];
+  }
+
+  it.each<[frames: number, offset: number, scale: number, digits: number]>([
+    [2, 0, 1, 13],
+    [13, 0, 1, 14],
+    [13, 0, 1e-6, 14],
+    [13, 1e4, 1, 12],
+    [7501, 0, 1, 13],
+    [7501, 1e4, 1, 12],
+    [7501, 1e4, 0.01, 10],
+    [7501, -1e8, 1, 8],
+    [7501, 0, 1e-12, 13],
+    [1_000_000, 1e4, 1, 11],
+  ])('agrees for %i frames about %d, %d in size', (frames, offset, scale, digits) => {
+    for (const single of [false, true]) {
+      const [gold, prediction] = curves(frames, offset, scale, single) as [Float64Array, Float64Array];
+      for (const name of frames > 1e4 ? (['circumplex'] as const) : (['circumplex', 'avec', 'muse'] as const)) {
+        const estimator = conventions[name];
+        const { ccc } = concordance(gold, prediction, { estimator });
+        const exact = exactCcc(gold, prediction, estimator.covariance, estimator.variance);
+        const what = `${name}, ${single ? 'float32' : 'float64'}`;
+        if (exact) expect(ccc, what).toBeCloseTo(exact, digits);
+        else expect(ccc, `${what}, constant`).toBe(exact);
+      }
+    }
+  });
+
+  it('takes a range of one rounding for what it is, where others return NaN or 1', () => {
+    const up = 1 + Number.EPSILON;
+    const gold = Float64Array.from({ length: 1000 }, (_, t) => (t % 3 === 0 ? up : 1));
+    const prediction = Float64Array.from({ length: 1000 }, (_, t) => (t % 2 === 0 ? up : 1));
+    const exact = exactCcc(gold, prediction, 'N', 'N');
+    expect(concordance(gold, prediction).ccc).toBeCloseTo(exact as number, 12);
+    expect(concordance(gold, gold).ccc).toBe(1);
+    // One frame out of a constant, in float32 far from 0.
+    const one = new Float32Array(5000).fill(1e4);
+    const other = one.slice();
+    one[17] = 1e4 + 2 ** -10;
+    other[18] = 1e4 + 2 ** -10;
+    expect(concordance(one, other).ccc).toBeCloseTo(exactCcc(one, other, 'N', 'N') as number, 12);
+  });
+
+  it('scores predictions that barely move next to 0, never NaN and never more than they deserve', () => {
+    const gold = noise(7501, 21);
+    for (const size of [1e-3, 1e-6, 1e-9, 1e-15]) {
+      const prediction = gold.map((g) => 0.25 + size * g);
+      const { ccc, pearson } = concordance(gold, prediction);
+      expect(ccc).toBeCloseTo(exactCcc(gold, prediction, 'N', 'N') as number, 12);
+      expect(Math.abs(ccc as number)).toBeLessThan(2.5 * size * 1.001);
+      expect(Math.abs(pearson as number)).toBeLessThanOrEqual(1);
+    }
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { concordance, goldStandard, type Ratings, raterAgreement } from '../../lib/evaluation/index.ts';
+import { concordance, GOLD_METHODS, goldStandard, type Ratings, raterAgreement } from '../../lib/evaluation/index.ts';
 import { random } from '../../lib/random.ts';
 
 /** A truth, and raters with offsets and noise of their own. */
@@ -71,6 +71,17 @@ describe('gold standards', () => {
       expect(goldStandard({ ...ratings, values }, method).values.findIndex(Number.isNaN)).toBe(0);
     }
   });
+
+  it.each(GOLD_METHODS)(
+    'by %s neither round nor shrink: raters who agree give their curve, first to last frame',
+    (method) => {
+      const curve = Float64Array.from({ length: 500 }, (_, t) => 1e-5 * Math.sin(t / 20) + 1 / 3);
+      const values = Float64Array.from({ length: 1500 }, (_, i) => curve[Math.floor(i / 3)]!);
+      const gold = goldStandard({ raters: ['a', 'b', 'c'], values }, method).values;
+      expect(gold).toHaveLength(500);
+      for (const [t, value] of gold.entries()) expect(Math.abs(value - curve[t]!)).toBeLessThan(2e-15);
+    },
+  );
 
   it("centre raters: offsets cost nothing, the level is the means' weighted mean", () => {
     const { ratings, column } = panel([0.2, 0.4, 0.6], { offsets: [0.1, -0.2, 0.3] });

@@ -76,6 +76,25 @@ describe('score', () => {
     expect(score([first, single], targets)).toEqual(scores);
   });
 
+  it('counts the last frame of each recording', () => {
+    for (const i of [0, 1]) {
+      const pair = [first, second].map((s) => ({ ...s, prediction: Float64Array.from(s.prediction) }));
+      const { prediction } = pair[i]!;
+      prediction[prediction.length - 2]! += 1;
+      const changed = score(pair, targets).arousal;
+      expect(changed?.cccConcat).not.toBe(scores.arousal?.cccConcat);
+      expect(changed?.cccMean).not.toBe(scores.arousal?.cccMean);
+    }
+  });
+
+  it('is not that of the best single sequence', () => {
+    const { cccMean, cccConcat, perSequence } = scores.arousal!;
+    const best = Math.max(...Object.values(perSequence).map(({ ccc }) => ccc as number));
+    expect(cccMean).toBeLessThan(best);
+    expect(cccMean).not.toBe(cccConcat);
+    expect(selectionScore({ arousal: scores.arousal! })).toBe(cccMean);
+  });
+
   it('is undefined for a target without any labelled frame', () => {
     const unlabelled = sequence(
       'dev_1',

@@ -9,6 +9,7 @@ import {
   type ScoredSystem,
   score,
   sessionIntervals,
+  sessionScores,
 } from '../../lib/evaluation/index.ts';
 import { momentsOf, NO_FRAMES, pooled } from '../../lib/evaluation/moments.ts';
 import { holm } from '../../lib/evaluation/statistics.ts';
@@ -123,10 +124,10 @@ describe('intervals over sessions', () => {
     const each = [0, 2, 4].map((s) => ccc(pairs.slice(s, s + 2), 'cccMean'));
     const mean = each.reduce((sum, value) => sum + value, 0) / 3;
     const sd = Math.sqrt(each.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 2);
-    expect((cccMean.high as number) - (cccMean.estimate as number)).toBeCloseTo(
-      (4.302652729696 * sd) / Math.sqrt(3),
-      9,
-    );
+    const half = (4.302652729696 * sd) / Math.sqrt(3);
+    expect((cccMean.estimate as number) - (cccMean.low as number)).toBeCloseTo(half, 9);
+    expect((cccMean.estimate as number) + half).toBeGreaterThan(1);
+    expect(cccMean.high, 'no CCC is beyond 1').toBe(1);
     const one = Object.fromEntries(Object.keys(sessions).map((id) => [id, 'all']));
     const lonely = sessionIntervals(a, TARGETS, { sessions: one }).arousal!;
     expect([lonely.cccMean.low, lonely.cccConcat.high]).toEqual([null, null]);
@@ -275,3 +276,25 @@ function welchByIntegration(a: readonly number[], b: readonly number[]): number 
   };
   return integral(Math.atan(t / Math.sqrt(freedom)), Math.PI / 2) / integral(0, Math.PI / 2);
 }
+
+describe('session scores', () => {
+  it("are the means of each session's sequences over replicas, undefined ones left out", () => {
+    const own = system('a', 5, (s) => s / 3, 3);
+    const sessions = { s0: 'p', s1: 'q', s2: 'p', s3: 'q' };
+    const still = { sequence: 's4', gold: new Float64Array(9), prediction: new Float64Array(9) };
+    const replicas = own.replicas.map((pairs) => [...pairs.slice(0, 4), still]);
+    const of = (sequence: string) =>
+      replicas.map((pairs) =>
+        ccc(
+          pairs.filter((pair) => pair.sequence === sequence),
+          'cccMean',
+        ),
+      );
+    const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+    const { arousal } = sessionScores({ name: 'a', replicas }, TARGETS, { sessions });
+    expect(Object.keys(arousal!)).toEqual(['p', 'q', 's4']);
+    expect(arousal!.p).toBeCloseTo(mean([...of('s0'), ...of('s2')]), 12);
+    expect(arousal!.q).toBeCloseTo(mean([...of('s1'), ...of('s3')]), 12);
+    expect(arousal!.s4).toBeNull();
+  });
+});

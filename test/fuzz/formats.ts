@@ -1,3 +1,4 @@
+import { parseCell } from '../../lib/data/csv.ts';
 import {
   decodeNpy,
   decodeNpz,
@@ -6,6 +7,7 @@ import {
   parseCurves,
   parseFeatures,
   parseNumberTable,
+  parseTextTable,
 } from '../../lib/data/index.ts';
 import { parseManifest } from '../../lib/data/manifest.ts';
 import { checkpointIn } from '../../lib/models/checkpoint.ts';
@@ -89,6 +91,7 @@ export const FORMATS: readonly FuzzedFormat[] = [
   textFormat('table.csv', CURVES, (text) => {
     const { header, length, values } = parseNumberTable(text, 'a.csv');
     checkValues(values, length * header.length);
+    checkSame(values, parseTextTable(text, 'a.csv'));
   }),
   textFormat('arff', [ARFF], (text) => {
     const { attributes, length, values } = parseArff(text, 'a.arff');
@@ -187,6 +190,13 @@ function checkValues(values: Float32Array | Float64Array, due: number): void {
   if (values.length !== due) throw new Error(`${values.length} values of ${due}`);
   const infinite = values.findIndex((value) => !Number.isNaN(value) && !Number.isFinite(value));
   if (infinite >= 0) throw new Error(`value ${infinite} is infinite`);
+}
+
+/** The reader of text, csv-parse throughout, gives the same numbers. */
+function checkSame(values: Float64Array, { header, rows, lines }: ReturnType<typeof parseTextTable>): void {
+  const expected = rows.flatMap((row, i) => row.map((cell, j) => parseCell(cell, 'a.csv', lines[i]!, header[j]!)));
+  const other = expected.findIndex((value, i) => !Object.is(value, values[i]));
+  if (other >= 0 || expected.length !== values.length) throw new Error(`value ${other} differs from the slow reader's`);
 }
 
 function checkTimes(times: Float64Array | null): void {

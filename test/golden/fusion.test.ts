@@ -1,7 +1,7 @@
 import { describe, it } from 'vitest';
 import { Columns, Device, Graph, Program, Store, schedule } from '../../lib/graph/index.ts';
 import { type Fusion, type Model, stream } from '../../lib/models/model.ts';
-import { buildFusion } from '../../lib/models/network.ts';
+import { buildFusion, columnFrames } from '../../lib/models/network.ts';
 import { gather } from '../../lib/ops/gather.ts';
 import { scatter } from '../../lib/ops/scatter.ts';
 import { expectClose, goldenArrays, goldenJson } from './golden.ts';
@@ -49,7 +49,10 @@ describe('fusion, as PyTorch computes it, with streams missing', () => {
       attention: null,
       state: null,
     }));
-    const { z, weights } = buildFusion(graph, model, inputs, TARGETS);
+    const { z, weights } = buildFusion(graph, columnFrames(graph, columns), model, inputs, {
+      outputs: TARGETS,
+      sizes: {},
+    });
     scatter(graph, columns, 'z', z);
     if (weights) scatter(graph, columns, 'weights', weights);
     using store = Store.for(device, graph);

@@ -49,6 +49,39 @@ describe('writeCheckpoint and readCheckpoint', () => {
     expect((await readFile(second)).equals(await readFile(first))).toBe(true);
   });
 
+  it("write an encoder's tensors by the names of nn.TransformerEncoder, and keep it", async () => {
+    const path = join(await folder(), 'best.safetensors');
+    const encoder = { width: 4, heads: 2, inner: 3, layers: 1 };
+    const early = stream({ name: 'early', inputs: ['audio', 'video'], hidden: 6, layers: 0, encoder });
+    const checkpoint = smallCheckpoint({ streams: [early], fusion: 'none' });
+    await writeCheckpoint(path, checkpoint);
+    expect(await readCheckpoint(path)).toStrictEqual(checkpoint);
+    const { tensors } = await readSafetensors(path);
+    const block = 'streams.early.encoder.layers.0';
+    expect(Object.fromEntries([...tensors].map(([name, { dims }]) => [name, `${dims}`]))).toEqual({
+      'streams.early.embedding.weight': '4,5',
+      'streams.early.embedding.bias': '4',
+      [`${block}.self_attn.in_proj_weight`]: '12,4',
+      [`${block}.self_attn.in_proj_bias`]: '12',
+      [`${block}.self_attn.out_proj.weight`]: '4,4',
+      [`${block}.self_attn.out_proj.bias`]: '4',
+      [`${block}.linear1.weight`]: '3,4',
+      [`${block}.linear1.bias`]: '3',
+      [`${block}.linear2.weight`]: '4,3',
+      [`${block}.linear2.bias`]: '4',
+      [`${block}.norm1.weight`]: '4',
+      [`${block}.norm1.bias`]: '4',
+      [`${block}.norm2.weight`]: '4',
+      [`${block}.norm2.bias`]: '4',
+      'streams.early.encoder.norm.weight': '4',
+      'streams.early.encoder.norm.bias': '4',
+      'streams.early.hidden.weight': '6,4',
+      'streams.early.hidden.bias': '6',
+      'streams.early.head.weight': '2,6',
+      'streams.early.head.bias': '2',
+    });
+  });
+
   it('write the layout of docs/checkpoint.md', async () => {
     const path = join(await folder(), 'best.safetensors');
     await writeCheckpoint(path, smallCheckpoint({ ...smallModel(), fusionBias: false }));
@@ -219,6 +252,13 @@ describe('checkpointOf', () => {
       /'streams.audio.lstm.weight_ih_l2' is missing/,
     ],
     [
+      'a billion blocks of an encoder',
+      (_, j) => {
+        (j.model as Model).streams[0]!.encoder = { width: 2, heads: 1, inner: 1, layers: 1e9 };
+      },
+      /'streams.audio.embedding.weight' is missing/,
+    ],
+    [
       'a billion hidden units',
       (_, j) => {
         (j.model as Model).streams[0]!.hidden = 1e9;
@@ -233,6 +273,7 @@ describe('checkpointOf', () => {
     expect(() => checkpointOf(json, tensors, 'file')).toThrow(/^file: /);
   });
 
+  const encoder = { width: 4, heads: 2, inner: 3, layers: 1 };
   const audio = () => ({ ...stream({ name: 'audio', hidden: 2 }) }) as unknown as Json;
   const wrongMetadata: [string, Json, RegExp][] = [
     ['no version', { version: undefined }, /version is missing; expected text/],
@@ -273,6 +314,31 @@ describe('checkpointOf', () => {
     ],
     ['no layers', { model: { streams: [{ ...audio(), layers: 0 }], fusion: 'none' } }, /streams\[0\]\.layers is 0/],
     [
+      'an encoder without heads',
+      { model: { streams: [{ ...audio(), encoder: { width: 2, inner: 1, layers: 1 } }], fusion: 'none' } },
+      /streams\[0\]\.encoder\.heads is missing/,
+    ],
+    [
+      'an encoder and a window',
+      { model: { streams: [{ ...audio(), window: 3, encoder }], fusion: 'none' } },
+      /a stream with an encoder has no attention window/,
+    ],
+    [
+      'heads that do not share the width',
+      { model: { streams: [{ ...audio(), encoder: { ...encoder, heads: 3 } }], fusion: 'none' } },
+      /encoder\.width 4 is no multiple of its 3 heads/,
+    ],
+    [
+      'a head that is too wide',
+      { model: { streams: [{ ...audio(), encoder: { ...encoder, width: 258 } }], fusion: 'none' } },
+      /a head of the encoder has 129 features, 128 at most/,
+    ],
+    [
+      'directions without an LSTM',
+      { model: { streams: [{ ...audio(), layers: 0, bidirectional: true, encoder }], fusion: 'none' } },
+      /without LSTM layers a stream has no direction/,
+    ],
+    [
       'bidirectional as a number',
       { model: { streams: [{ ...audio(), bidirectional: 1 }], fusion: 'none' } },
       /bidirectional is 1; expected true or false/,
@@ -311,7 +377,17 @@ describe('checkpointOf', () => {
     ],
     ['a delay of no target', { delay: { liking: 2 } }, /delay names 'liking'; the targets are arousal, valence/],
     ['a delay that is text', { delay: { valence: '2' } }, /delay\.valence is "2"/],
-    ['postprocessing', { postprocessing: [{ kind: 'median' }] }, /postprocessing asks for \{"kind":"median"\}/],
+    ['an unknown step', { postprocessing: [{ kind: 'smooth' }] }, /postprocessing\[0\]\.kind is "smooth"; .*median/],
+    [
+      'an even median',
+      { postprocessing: [{ kind: 'median', target: 'arousal', frames: 4 }] },
+      /postprocessing\[0\]\.frames is 4; expected an odd number/,
+    ],
+    [
+      'a step of no target',
+      { postprocessing: [{ kind: 'bias', target: 'liking', offset: 1 }] },
+      /postprocessing names 'liking'/,
+    ],
     ['postprocessing that is no list', { postprocessing: {} }, /postprocessing is \{\}; expected a list/],
     ['half a frame of decimation', { preprocessing: { decimate: 0.5 } }, /preprocessing\.decimate is 0\.5/],
     ['functionals of no modality', { preprocessing: { functionals: { gaze: [4] } } }, /functionals names 'gaze'/],

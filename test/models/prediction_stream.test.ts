@@ -105,6 +105,7 @@ describe('a stream of frames', () => {
       'a uniform window',
       { streams: [stream({ name: 'video', hidden: 3, window: 5, attention: 'uniform' })], fusion: 'none' },
     ],
+    ['a fusion that looks at the features', { ...threeStreams, fusion: 'conditional' }],
     ['a linear fusion', { streams: threeStreams.streams.slice(0, 2), fusion: 'hlb' }],
   ];
   const settings: [string, Partial<Checkpoint>][] = [
@@ -238,6 +239,9 @@ describe('a stream refuses', () => {
     const both = { ...plain, streams: [stream({ name: 'audio', hidden: 2, bidirectional: true })] };
     const refusal = expect.objectContaining({ code: 'ERR_CONFIG' });
     expect(() => predictionStream(checkpointOf(both))).toThrow(refusal);
+    const encoder = { width: 4, heads: 2, inner: 3, layers: 1 };
+    const encoded = { ...plain, streams: [stream({ name: 'audio', hidden: 2, encoder })] };
+    expect(() => predictionStream(checkpointOf(encoded))).toThrow(refusal);
     const functionals = { preprocessing: { functionals: { audio: [1] } } };
     expect(() => predictionStream(checkpointOf(plain, functionals))).toThrow(refusal);
   });

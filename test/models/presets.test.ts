@@ -79,3 +79,23 @@ describe('preset slow-gold', () => {
     expect(resolveSettings(presetSettings['slow-gold'])).toMatchObject({ loss: 'ccc', chunk: '120s' });
   });
 });
+
+describe('preset b2-trans', () => {
+  const model = presets['b2-trans']({ name: 'send', modalities });
+
+  it('has the encoder of the source and no LSTM, with settings that train takes', () => {
+    const sizes = { audio: 88, video: 168, physiology: 4 };
+    checkModel(model, sizes);
+    const [early] = model.streams;
+    expect(early).toMatchObject({ inputs: ['audio', 'video', 'physiology'], hidden: 128, layers: 0 });
+    expect(early?.encoder).toEqual({ width: 256, heads: 8, inner: 128, layers: 6 });
+    const names = modelParameters(model, 2, sizes).map(({ name }) => name);
+    expect(names).toHaveLength(2 + 6 * 12 + 2 + 2 + 2);
+    expect(names.some((name) => name.includes('lstm'))).toBe(false);
+    expect(resolveSettings(presetSettings['b2-trans'])).toMatchObject({
+      loss: 'mse',
+      learningRate: 1e-4,
+      dropout: 0.1,
+    });
+  });
+});

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { add, exp, mean, mul, sigmoid, softmax, sum, tanh } from '../../lib/ops/eager.ts';
+import { add, exp, mean, mul, relu, sigmoid, softmax, sum, tanh } from '../../lib/ops/eager.ts';
 import { expectClose } from './comparison.ts';
 import { type Chunk, drawChunk, drawSize, oddChunks } from './dense.ts';
 import { normal, poison, type Random, random, tensor, unpadded } from './generator.ts';
 import * as reference from './reference/elementwise.ts';
 import { rowsOf, seed, Tape, valuesOf } from './reference/tape.ts';
 
-const operators = { exp, tanh, sigmoid, softmax, sum, mean, add, mul };
+const operators = { exp, tanh, sigmoid, relu, softmax, sum, mean, add, mul };
 
 type Check = (draw: Random, chunk: Chunk, width: number) => void;
 
@@ -14,6 +14,7 @@ const checks: Record<string, Check> = {
   exp: unary('exp'),
   tanh: unary('tanh'),
   sigmoid: unary('sigmoid'),
+  relu: unary('relu'),
   softmax: unary('softmax'),
   sum: reduction('sum'),
   mean: reduction('mean'),
@@ -98,7 +99,7 @@ describe.each(Object.entries(checks))('%s, forward and every gradient, equals th
 });
 
 describe('over its whole range', () => {
-  const of = (op: 'exp' | 'tanh' | 'sigmoid' | 'softmax', values: number[]) => {
+  const of = (op: 'exp' | 'tanh' | 'sigmoid' | 'relu' | 'softmax', values: number[]) => {
     const data = Float32Array.from(values);
     using run = operators[op]({ x: { data, dims: [1, 1, data.length] } });
     return run.y;
@@ -137,6 +138,11 @@ describe('over its whole range', () => {
     const [one, least, ...rest] = of('sigmoid', [100, -100, Infinity, Number.NaN]);
     expect([one, ...rest]).toEqual([1, 1, Number.NaN]);
     expect(least).toBeLessThan(1e-37);
+  });
+
+  it('relu keeps what is above 0, and hands NaN on', () => {
+    const [a, b, c, d, e, f] = of('relu', [3, -3, 0, Infinity, -Infinity, Number.NaN]);
+    expect([a, b, c, d, e, f]).toEqual([3, 0, 0, Infinity, 0, Number.NaN]);
   });
 
   it('softmax does not overflow', () => {

@@ -38,12 +38,12 @@ describe('reportHtml', () => {
     expect(html).not.toContain('<b>');
     expect(document.querySelectorAll('script, b')).toHaveLength(0);
     expect(document.querySelector('h1')?.textContent).toBe(attack);
-    expect(document.querySelector('td')?.textContent).toBe(attack);
+    expect(document.querySelector('tbody th')?.textContent).toBe(attack);
     expect(document.querySelector('figcaption')?.textContent).toBe(attack);
   });
 
   it('asks nothing of the network', () => {
-    expect(html).not.toMatch(/(?:src|href)\s*=\s*["']?(?!#|data:)/i);
+    expect(html).not.toMatch(/(?:src|href)\s*=\s*["']?(?!["']?(?:#|data:))/i);
     expect(html).not.toMatch(/@import|url\(\s*["']?http/i);
     expect(html.match(/https?:\/\/[^"'\s<]+/g)?.every((url) => url.startsWith('http://www.w3.org/'))).toBe(true);
     expect(document.querySelectorAll('link, iframe, img')).toHaveLength(0);
@@ -53,6 +53,27 @@ describe('reportHtml', () => {
     expect(document.querySelector('dd')?.textContent).toBe(attack);
     expect(document.querySelectorAll('figure svg').length).toBeGreaterThan(0);
     expect(JSON.parse(document.querySelector('pre')?.textContent ?? '')).toEqual(report.provenance);
+  });
+
+  it('leads to every section by a link, from ids that are there once', () => {
+    const twice = reportHtml({ ...report, sections: [{ heading: 'A' }, { heading: 'a!' }, { heading: 'Content' }] });
+    const { document } = parseHTML(twice);
+    const links = [...document.querySelectorAll('nav a')].map((a) => (a.getAttribute('href') as string).slice(1));
+    const ids = [...document.querySelectorAll('[id]')].map((element) => element.id);
+    expect(links).toEqual([...document.querySelectorAll('section')].map((section) => section.id));
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids).toContain(document.querySelector('a.skip')?.getAttribute('href')?.slice(1));
+  });
+
+  it('gives tables a name and heads for columns and rows, figures a name and their caption', () => {
+    const region = document.querySelector('.table');
+    expect([region?.getAttribute('role'), region?.getAttribute('tabindex')]).toEqual(['region', '0']);
+    expect(region?.getAttribute('aria-label')).toBe(attack);
+    expect(document.querySelector('thead th')?.getAttribute('scope')).toBe('col');
+    expect(document.querySelector('tbody th')?.getAttribute('scope')).toBe('row');
+    const svg = document.querySelector('figure svg');
+    expect([svg?.getAttribute('role'), svg?.querySelector('title')?.textContent]).toEqual(['img', attack]);
+    expect(document.getElementById(svg?.getAttribute('aria-describedby') as string)?.tagName).toBe('FIGCAPTION');
   });
 
   it('follows a light and a dark theme', () => {

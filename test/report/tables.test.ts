@@ -7,6 +7,7 @@ import {
   type Table,
   toCsv,
   toHtml,
+  toLatex,
   toMarkdown,
   toText,
 } from '../../lib/report/tables.ts';
@@ -45,6 +46,25 @@ describe('a table', () => {
     );
   });
 
+  it('is LaTeX', () => {
+    const odd = { ...table, note: '', rows: [['5 % of {a}_b ~ x\\y', 3, -0.5, null]] };
+    expect(toLatex(odd)).toBe(
+      [
+        '% Fusion, "dev" <9 sequences>',
+        '\\begin{tabular}{lrrr}',
+        '\\hline',
+        'condition & runs & arousal CCC, mean over sequences & arousal CCC, concatenated \\\\',
+        '\\hline',
+        '5 \\% of \\{a\\}\\_b \\textasciitilde{} x\\textbackslash{}y & 3 & $-$0.500 & - \\\\',
+        '\\hline',
+        '\\end{tabular}',
+        '',
+      ].join('\n'),
+    );
+    expect(toLatex(table)).toContain('% a|b\n');
+    expect(toLatex(table)).toContain('0.200 $\\pm$ 0.100');
+  });
+
   it('is CSV in full precision, a statistic in three columns, undefined empty', () => {
     expect(toCsv(table)).toBe(
       [
@@ -77,16 +97,16 @@ describe('a table', () => {
   it('is HTML, escaped', () => {
     expect(toHtml(table)).toBe(
       [
-        '<div class="table">',
+        '<div class="table" role="region" aria-label="Fusion, &quot;dev&quot; &lt;9 sequences&gt;" tabindex="0">',
         '<table><caption>Fusion, &quot;dev&quot; &lt;9 sequences&gt;</caption>',
         '<thead><tr><th scope="col">condition</th><th scope="col" class="number">runs</th><th scope="col" class="number">arousal CCC, mean over sequences</th><th scope="col" class="number">arousal CCC, concatenated</th></tr></thead>',
         '<tbody>',
-        '<tr><td>attention, gated</td><td class="number">3</td><td class="number">0.200 ± 0.100</td><td class="number">0.25</td></tr>',
-        '<tr><td>a|b &lt;c&gt;</td><td class="number">1</td><td class="number">0.500</td><td class="number">0.00</td></tr>',
-        '<tr><td>mean</td><td class="number">0</td><td class="number">-</td><td class="number">-</td></tr>',
+        '<tr><th scope="row">attention, gated</th><td class="number">3</td><td class="number">0.200 ± 0.100</td><td class="number">0.25</td></tr>',
+        '<tr><th scope="row">a|b &lt;c&gt;</th><td class="number">1</td><td class="number">0.500</td><td class="number">0.00</td></tr>',
+        '<tr><th scope="row">mean</th><td class="number">0</td><td class="number">-</td><td class="number">-</td></tr>',
         '</tbody></table>',
-        '<p class="note">a|b</p>',
         '</div>',
+        '<p class="note">a|b</p>',
       ].join('\n'),
     );
   });

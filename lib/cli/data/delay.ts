@@ -1,15 +1,17 @@
-import { Command, InvalidArgumentError } from 'commander';
-import { readDataset } from '../../data/index.ts';
-import { cccColumn, checkTable, type Table, toText } from '../../report/index.ts';
+import { Command } from 'commander';
+import { readDataset, writeFileWhole } from '../../data/index.ts';
+import { cccColumn, checkTable, delayReport, type Table, toText } from '../../report/index.ts';
 import { type DelayGrid, type DelaySearch, searchDelay } from '../../training/delay_search.ts';
+import { version } from '../../version.ts';
 import { type Io, printResult } from '../io.ts';
-import { JSON_OPTION, option, real, whole } from '../options.ts';
+import { delayGrid, JSON_OPTION, option, real, whole } from '../options.ts';
 
 interface DelayFlags {
   grid: DelayGrid;
   decimate: number;
   lambda: number;
   dataSeed: number;
+  report?: string;
   json?: boolean;
 }
 
@@ -36,28 +38,21 @@ export function delayCommand(io: Io): Command {
       ).default(100),
     )
     .addOption(option('--data-seed <n>', 'of the sessions held out', whole(0)).default(0))
+    .addOption(option('--report <file>', 'also write one self-contained HTML page with the curves'))
     .addOption(JSON_OPTION())
-    .action(async (directory: string, { json, ...settings }: DelayFlags) => {
+    .action(async (directory: string, { json, report, ...settings }: DelayFlags) => {
       const data = await readDataset(directory);
       const found = searchDelay(data, settings);
       const delays = Object.entries(found.targets).map(([target, { seconds }]) => `${target}=${seconds}`);
       const title = `${data.name}: score by delay, selection sessions`;
-      const text = `${toText(delayTable(title, found))}\n--delay ${delays.join(',')}`;
+      const table = delayTable(title, found);
+      if (report !== undefined) {
+        const provenance = { version, dataset: data.name, ...settings };
+        await writeFileWhole(report, await delayReport({ dataset: data.name, ...found, table, provenance }));
+      }
+      const text = `${toText(table)}\n--delay ${delays.join(',')}`;
       printResult(io, json, { dataset: data.name, ...found }, text);
     });
-}
-
-function delayGrid(text: string): DelayGrid {
-  const [from, to, step] = text.split(':').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-  if (
-    text.split(':').length === 3 &&
-    [from, to, step].every(Number.isFinite) &&
-    (step as number) > 0 &&
-    (to as number) >= (from as number)
-  ) {
-    return { from: from as number, to: to as number, step: step as number };
-  }
-  throw new InvalidArgumentError('It must be FROM:TO:STEP in seconds: 0:8:0.4.');
 }
 
 function delayTable(title: string, { targets }: DelaySearch): Table {

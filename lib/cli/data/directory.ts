@@ -1,8 +1,7 @@
 import { type Dataset, inspect, writeDataset } from '../../data/index.ts';
-import { toText } from '../../report/index.ts';
 import { type Io, log, printResult } from '../io.ts';
 import { option } from '../options.ts';
-import { inspectionTables } from './inspect.ts';
+import { inspectionText } from './inspect.ts';
 
 /** The option of a dataset directory to write. */
 export function outOption() {
@@ -14,5 +13,5 @@ export async function writeDirectory(io: Io, dataset: Dataset, out: string, json
   await writeDataset(dataset, out);
   log(io, `${dataset.sequences.length} sequences written to ${out}`);
   const inspection = inspect(dataset);
-  printResult(io, json, { out, ...inspection }, inspectionTables(inspection).map(toText).join('\n'));
+  printResult(io, json, { out, ...inspection }, inspectionText(inspection));
 }

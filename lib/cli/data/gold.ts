@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { Command } from 'commander';
-import { makeDirectory, readForeignCurves, writeCurves } from '../../data/index.ts';
+import { makeDirectory, readForeignCurves, writeCurves, writeFileWhole } from '../../data/index.ts';
 import { CircumplexError } from '../../errors.ts';
 import {
   GOLD_METHODS,
@@ -11,7 +11,8 @@ import {
   type RaterAgreement,
   raterAgreement,
 } from '../../evaluation/index.ts';
-import { checkTable, toText } from '../../report/index.ts';
+import { checkTable, goldReport, type RatedSequence, toText } from '../../report/index.ts';
+import { version } from '../../version.ts';
 import { type Io, printResult } from '../io.ts';
 import { JSON_OPTION, oneOf, option } from '../options.ts';
 
@@ -19,6 +20,7 @@ interface GoldFlags {
   out: string;
   method: GoldMethod;
   target: string;
+  report?: string;
   json?: boolean;
 }
 
@@ -40,6 +42,9 @@ export function goldCommand(io: Io): Command {
       ).default('ewe-ccc'),
     )
     .addOption(option('--target <name>', 'the name of the column').default('arousal'))
+    .addOption(
+      option('--report <file>', 'also write one self-contained HTML page: agreement, raters and gold over time'),
+    )
     .addOption(JSON_OPTION())
     .action((paths: string[], flags: GoldFlags) => makeGold(io, paths, flags));
 }
@@ -51,8 +56,13 @@ interface MadeGold extends GoldStandard {
   raters: RaterAgreement[];
 }
 
-async function makeGold(io: Io, paths: readonly string[], { out, method, target, json }: GoldFlags): Promise<void> {
+async function makeGold(
+  io: Io,
+  paths: readonly string[],
+  { out, method, target, report, json }: GoldFlags,
+): Promise<void> {
   const made: MadeGold[] = [];
+  const rated: RatedSequence[] = [];
   for (const path of paths) {
     const { names, times, values } = await readForeignCurves(path);
     if (!names || !times) throw new CircumplexError('ERR_DATA', `${path} names no raters, or has no time: use a .csv`);
@@ -62,13 +72,10 @@ async function makeGold(io: Io, paths: readonly string[], { out, method, target,
     if (existsSync(file) || made.some((one) => one.file === file)) {
       throw new CircumplexError('ERR_FILE', `${file} is there already: choose another --out`);
     }
-    made.push({
-      sequence,
-      file,
-      times,
-      ...about(path, () => goldStandard(ratings, method)),
-      raters: raterAgreement(ratings),
-    });
+    const gold = about(path, () => goldStandard(ratings, method));
+    const raters = raterAgreement(ratings);
+    made.push({ sequence, file, times, ...gold, raters });
+    rated.push({ sequence, times, names, ratings: values, gold: gold.values, agreement: raters });
   }
   await makeDirectory(out);
   for (const { file, times, values } of made) await writeCurves(file, [target], values, times);
@@ -100,6 +107,10 @@ async function makeGold(io: Io, paths: readonly string[], { out, method, target,
       ]),
     ),
   });
+  if (report !== undefined) {
+    const provenance = { version, ratings: paths, target, method };
+    await writeFileWhole(report, await goldReport({ target, method, sequences: rated, table, provenance }));
+  }
   const document = { target, method, sequences: made.map(({ times: _, values: __, ...one }) => one) };
   printResult(io, json, document, toText(table));
 }

@@ -1,26 +1,73 @@
+import { stat } from 'node:fs/promises';
 import { Command } from 'commander';
-import { type Inspection, inspect, PARTITIONS, readDataset } from '../../data/index.ts';
+import {
+  type CurvesInspection,
+  diagnoseFiles,
+  type Finding,
+  type Inspection,
+  inspect,
+  inspectCurves,
+  PARTITIONS,
+  readDataset,
+} from '../../data/index.ts';
+import { CircumplexError } from '../../errors.ts';
 import { checkTable, type Table, toText } from '../../report/index.ts';
-import { type Io, printResult } from '../io.ts';
+import { Failed, type Io, log, printResult } from '../io.ts';
 import { JSON_OPTION } from '../options.ts';
 
 /** `circumplex data inspect` */
 export function inspectCommand(io: Io): Command {
   return new Command('inspect')
-    .summary('describe a dataset directory in numbers')
-    .description('Reads and checks a dataset directory: partitions, ranges, missing frames, constant features.')
-    .argument('<DIR>', 'dataset directory')
+    .summary('describe a dataset directory, or a file of curves, in numbers, and what is wrong with it')
+    .description(
+      'Reads and checks a dataset directory: partitions, ranges, missing frames; then what is likely to go wrong with it, ' +
+        'and what to do. Or a file of curves or ratings: its clock, gaps, ranges.',
+    )
+    .argument('<DIR|FILE>', 'dataset directory; or .csv, .arff or .npy of curves')
     .addOption(JSON_OPTION())
-    .action(async (directory: string, { json }: { json?: boolean }) => {
-      const inspection = inspect(await readDataset(directory));
-      printResult(io, json, inspection, inspectionTables(inspection).map(toText).join('\n'));
+    .action(async (path: string, { json }: { json?: boolean }) => {
+      const isFile = (await stat(path).catch(() => null))?.isFile();
+      return isFile ? inspectFile(io, path, json) : inspectDirectory(io, path, json);
     });
 }
 
+async function inspectDirectory(io: Io, directory: string, json: boolean | undefined): Promise<void> {
+  const ofFiles = await diagnoseFiles(directory);
+  const dataset = await readDataset(directory).catch((error: unknown) => {
+    if (ofFiles.length === 0 || !(error instanceof CircumplexError)) throw error;
+    const { code, message } = error;
+    printResult(io, json, { error: { code, message }, findings: ofFiles }, findingsText(ofFiles));
+    log(io, `circumplex: ${message} (${code})`);
+    throw new Failed();
+  });
+  const inspection = inspect(dataset);
+  const whole = { ...inspection, findings: [...ofFiles, ...inspection.findings] };
+  printResult(io, json, whole, inspectionText(whole));
+}
+
+async function inspectFile(io: Io, path: string, json: boolean | undefined): Promise<void> {
+  const inspection = await inspectCurves(path);
+  const tables = curvesTables(inspection).map(toText).join('\n');
+  printResult(io, json, inspection, `${tables}\n${findingsText(inspection.findings)}`);
+}
+
+/** An inspection for people. */
+export function inspectionText(inspection: Inspection): string {
+  return `${inspectionTables(inspection).map(toText).join('\n')}\n${findingsText(inspection.findings)}`;
+}
+
+/** A finding a paragraph: a table would be wider than a terminal. */
+function findingsText(findings: readonly Finding[]): string {
+  if (findings.length === 0) return 'Findings: none\n';
+  const lines = findings.map(({ severity, where, what, do: remedy }) => {
+    return `${severity.padEnd(8)} ${where}: ${what}.\n         To do: ${remedy}.\n`;
+  });
+  return `Findings\n\n${lines.join('')}`;
+}
+
 /** What an inspection found, as tables. */
-export function inspectionTables(inspection: Inspection): Table[] {
+function inspectionTables(inspection: Inspection): Table[] {
   const { name, rate, sessions, seconds, partitions, modalities, targets } = inspection;
-  const share = (value: number) => Number((100 * value).toFixed(3));
   return [
     {
       title: `${name}: ${inspection.sequences} sequences of ${sessions} sessions at ${rate} Hz, ${seconds.toFixed(1)} s`,
@@ -79,4 +126,33 @@ export function inspectionTables(inspection: Inspection): Table[] {
       ]),
     },
   ].map(checkTable);
+}
+
+function curvesTables({ file, frames, clock, curves }: CurvesInspection): Table[] {
+  return [
+    {
+      title: `${file}: ${frames} rows${clock ? '' : ', without times'}`,
+      note: clock ? 'Jitter: most milliseconds off a regular clock.' : '',
+      columns: [
+        { name: 'start (s)' },
+        { name: 'seconds' },
+        { name: 'rate (Hz)' },
+        { name: 'jitter (ms)' },
+        { name: 'gaps', digits: 0 },
+      ],
+      rows: clock ? [[clock.start, clock.seconds, clock.rate, 1e3 * clock.jitter, clock.gaps.length]] : [],
+    },
+    {
+      title: 'Curves',
+      note: '',
+      columns: [{ name: 'curve' }, { name: 'missing (%)' }, { name: 'min' }, { name: 'mean' }, { name: 'max' }],
+      rows: Object.entries(curves).map(([name, own]) => [name, share(own.missing), own.min, own.mean, own.max]),
+    },
+  ]
+    .filter(({ rows }) => rows.length > 0)
+    .map(checkTable);
+}
+
+function share(value: number): number {
+  return Number((100 * value).toFixed(3));
 }

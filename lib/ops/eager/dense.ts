@@ -1,5 +1,6 @@
 import { CircumplexError } from '../../errors.ts';
 import { concat as concatGraph } from '../concat.ts';
+import { layerNorm as layerNormGraph } from '../layer_norm.ts';
 import { linear as linearGraph } from '../linear.ts';
 import { axisOf, type Backward, eager, type Frames, sizesOf, type Tensor } from './session.ts';
 
@@ -43,6 +44,48 @@ export function linear({ x, weight, bias, ...frames }: LinearArguments): LinearR
       seeds: [y],
       outputs: (read) => ({ y: read(y) }),
       gradients: (read) => ({ x: read(from), weight: read(w), bias: b && read(b) }),
+    };
+  });
+}
+
+export interface LayerNormArguments extends Frames {
+  /** [time, lane, feature] */
+  x: Tensor;
+  /** [feature] */
+  weight: Float32Array;
+  /** [feature] */
+  bias: Float32Array;
+}
+
+export interface LayerNormRun extends Backward<[dy: Float32Array], LayerNormGradients> {
+  /** [time, lane, feature] */
+  y: Float32Array;
+}
+
+export interface LayerNormGradients {
+  x: Float32Array;
+  weight: Float32Array;
+  bias: Float32Array;
+}
+
+/**
+ * y = (x - mean) / sqrt(variance + 1e-5) weight + bias, over each frame's features.
+ *
+ * @throws CircumplexError ERR_SHAPE, naming the argument.
+ */
+export function layerNorm({ x, weight, bias, ...frames }: LayerNormArguments): LayerNormRun {
+  const op = 'layer_norm';
+  const [time, lanes] = sizesOf(op, 'x', x);
+  const features = x.dims[2] as number;
+  return eager<Pick<LayerNormRun, 'y'>, LayerNormGradients, [Float32Array]>(op, [time, lanes], frames, (inputs) => {
+    const from = inputs.activation('x', x, [time, lanes, null]);
+    const w = inputs.parameter('weight', weight, [features]);
+    const b = inputs.parameter('bias', bias, [features]);
+    const y = layerNormGraph(inputs.graph, from, w, b);
+    return {
+      seeds: [y],
+      outputs: (read) => ({ y: read(y) }),
+      gradients: (read) => ({ x: read(from), weight: read(w), bias: read(b) }),
     };
   });
 }

@@ -27,6 +27,8 @@ export interface PairRun extends Backward<[dy: Float32Array], { a: Float32Array;
 export const exp = unary('exp', graphs.exp);
 export const tanh = unary('tanh', graphs.tanh);
 export const sigmoid = unary('sigmoid', graphs.sigmoid);
+/** The larger of x and 0. */
+export const relu = unary('relu', graphs.relu);
 /** exp(x) / sum exp(x) over the features. */
 export const softmax = unary('softmax', graphs.softmax);
 /** Over all lanes' frames and all features. */

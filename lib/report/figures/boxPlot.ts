@@ -1,11 +1,14 @@
 import { drawFigure, loadPlot } from './draw.ts';
 import { colour } from './palette.ts';
+import { labelMargin } from './rows.ts';
 
 export interface BoxPlot {
   readonly title: string;
   /** The axis, with its convention or unit: "CCC, mean over sequences". */
   readonly measure: string;
-  /** Raw values, one a run: by condition, then by target. Null is undefined and not drawn. */
+  /** What a dot is; "a run" by default. */
+  readonly dot?: string;
+  /** Raw values, one a dot: by condition, then by target. Null is undefined and not drawn. */
   readonly conditions: Readonly<Record<string, Readonly<Record<string, readonly (number | null)[]>>>>;
   /** A value to compare with, drawn as a diamond: by condition, then by target. */
   readonly reference?: {
@@ -22,9 +25,9 @@ interface Point {
 
 /**
  * A row a condition, a column a target: box (quartiles, median, whiskers to the furthest value within 1.5 quartile
- * ranges) and every run as a dot.
+ * ranges) and every value as a dot.
  */
-export async function boxPlot({ title, measure, conditions, reference }: BoxPlot): Promise<string> {
+export async function boxPlot({ title, measure, dot = 'a run', conditions, reference }: BoxPlot): Promise<string> {
   const Plot = await loadPlot();
   const points = Object.entries(conditions).flatMap(([condition, targets]) =>
     Object.entries(targets).flatMap(([target, values]) =>
@@ -42,13 +45,13 @@ export async function boxPlot({ title, measure, conditions, reference }: BoxPlot
   return drawFigure({
     title,
     legend: [
-      { label: 'a run', colour: colour(0), shape: 'dot' },
+      { label: dot, colour: colour(0), shape: 'dot' },
       ...(reference === undefined ? [] : [{ label: reference.label, colour: colour(5), shape: 'diamond' } as const]),
     ],
     panels: [
       {
         height: 70 + 52 * Math.max(names.length, 1),
-        marginLeft: 20 + 7 * Math.max(...names.map((name) => name.length), 4),
+        marginLeft: labelMargin(names),
         marginBottom: 44,
         marginTop: 30,
         x: { label: measure, labelAnchor: 'center', labelArrow: 'none', grid: true, nice: true, inset: 6, ticks: 5 },

@@ -16,6 +16,7 @@ export interface LegendEntry {
   readonly colour: string;
   /** What stands before the label; a square by default. */
   readonly shape?: keyof typeof shapes;
+  readonly opacity?: number;
 }
 
 /** Marks of a legend, drawn in a box of 12 px. */
@@ -68,11 +69,12 @@ export async function drawFigure({ title, legend = [], panels }: Figure): Promis
 function legendMarkup(legend: readonly LegendEntry[]): string {
   let x = 4;
   return legend
-    .map(({ label, colour, shape = 'square' }) => {
-      const entry = `${shapes[shape](escapeMarkup(colour))}<text x="18" y="10">${escapeMarkup(label)}</text>`;
+    .map(({ label, colour, shape = 'square', opacity = 1 }) => {
+      const mark = shapes[shape](escapeMarkup(colour));
+      const entry = `${opacity < 1 ? `<g opacity="${opacity}">${mark}</g>` : mark}<text x="18" y="10">${escapeMarkup(label)}</text>`;
       const placed = `<g transform="translate(${x},${TITLE_HEIGHT + 3})">${entry}</g>`;
-      // No font metrics at hand: 0.52 em is a wide mean advance among common sans-serif fonts.
-      x += 18 + 20 + Math.ceil(0.52 * FONT_SIZE * label.length);
+      // No font metrics at hand: 0.56 em is a wide mean advance among common sans-serif fonts.
+      x += 18 + 20 + Math.ceil(0.56 * FONT_SIZE * label.length);
       return placed;
     })
     .join('');

@@ -1,5 +1,11 @@
 export { type AttentionMap, attentionMap } from './attentionMap.ts';
 export { type BoxPlot, boxPlot } from './boxPlot.ts';
+export { type Interval, type IntervalPlot, intervalPlot } from './intervalPlot.ts';
 export { type EpochLine, type LearningCurves, learningCurves } from './learningCurves.ts';
+export { type LossBars, lossBars } from './lossBars.ts';
+export { type PairedScores, pairedScores } from './pairedScores.ts';
+export { type RaterCurves, raterCurves } from './raterCurves.ts';
+export { type SearchCurves, searchCurves } from './searchCurves.ts';
 export { type TimeCourse, timeCourse } from './timeCourse.ts';
+export { type WeightShift, type WeightShifts, weightShifts } from './weightShifts.ts';
 export { type WindowWeights, windowWeights } from './windowWeights.ts';

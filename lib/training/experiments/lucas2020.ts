@@ -11,10 +11,10 @@ import { type Prediction, predict } from '../../models/predict.ts';
 import { presetSettings, presets } from '../../models/presets.ts';
 import { version } from '../../version.ts';
 import type { TrainOptions } from '../options.ts';
+import { type Part, parts } from '../parts.ts';
 import { fingerprint } from '../run_directory.ts';
 import type { EpochReport } from '../trainer.ts';
-import { type Part, parts } from './parts.ts';
-import { medianCheckpoint, runUnit, type Unit } from './unit.ts';
+import { medianCheckpoint, runUnit, type Unit } from '../unit.ts';
 
 /** A network trained from scratch, or a fusion over frozen ones. */
 type Experiment =

@@ -1,9 +1,15 @@
 import type { Rows, Tape, Vector } from './tape.ts';
 
-export const unary: Record<'exp' | 'tanh' | 'sigmoid' | 'softmax', (tape: Tape, x: Vector) => Vector> = {
+export const unary: Record<'exp' | 'tanh' | 'sigmoid' | 'relu' | 'softmax', (tape: Tape, x: Vector) => Vector> = {
   exp: (tape, x) => tape.exp(x),
   tanh: (tape, x) => tape.tanh(x),
   sigmoid: (tape, x) => tape.sigmoid(x),
+  relu: (tape, x) =>
+    tape.map(
+      x,
+      (v) => Math.max(v, 0),
+      (y) => (y > 0 ? 1 : 0),
+    ),
   softmax: (tape, x) => tape.softmax(x),
 };
 

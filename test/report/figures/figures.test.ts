@@ -4,8 +4,14 @@ import {
   attentionMap,
   boxPlot,
   type EpochLine,
+  intervalPlot,
   learningCurves,
+  lossBars,
+  pairedScores,
+  raterCurves,
+  searchCurves,
   timeCourse,
+  weightShifts,
   windowWeights,
 } from '../../../lib/report/figures/index.ts';
 
@@ -68,6 +74,73 @@ const figures: Record<string, { svg: string; labels: string[] }> = {
       'the epoch kept',
       '100',
     ],
+  },
+  'the interval plot': {
+    svg: await intervalPlot({
+      title: 'Scores',
+      measures: {
+        'CCC, mean over sequences': {
+          attention: { arousal: { estimate: 0.5, low: 0.3, high: 0.7, chance: 0.1 } },
+          OLB: { arousal: { estimate: 0.4, low: null, high: null, chance: null } },
+        },
+        'CCC, concatenated': { OLB: { arousal: { estimate: null, low: null, high: null, chance: null } } },
+      },
+    }),
+    labels: ['CCC, mean over sequences', 'CCC, concatenated', 'attention', 'OLB', 'arousal', 'score'],
+  },
+  'the loss bars': {
+    svg: await lossBars({
+      title: 'Losses',
+      systems: {
+        good: { arousal: { ccc: 0.5, location: 0.1, scale: 0.15, correlation: 0.25 }, valence: null },
+        bad: { arousal: { ccc: -0.2, location: 0, scale: 0, correlation: 1.2 } },
+      },
+    }),
+    labels: ['CCC, concatenated', 'lost to location', 'lost to scale', 'lost to correlation', 'good', 'bad', 'arousal'],
+  },
+  'the paired scores': {
+    svg: await pairedScores({
+      title: 'Paired',
+      measure: 'CCC of a session, mean over sequences',
+      systems: {
+        a: { arousal: { p: 0.1, q: 0.5, r: null }, valence: { p: 0.2, q: 0.3, r: 0.4 } },
+        b: { arousal: { p: 0.2, q: 0.6, r: 0.1 }, valence: { p: 0.2, q: 0.3, r: 0.4 } },
+      },
+    }),
+    labels: ['Paired', 'CCC of a session, mean over sequences', 'a', 'b', 'arousal', 'valence', 'a session'],
+  },
+  'the search curves': {
+    svg: await searchCurves({
+      title: 'Delay',
+      tried: 'delay (s)',
+      measure: 'CCC, mean over sequences',
+      curves: {
+        arousal: { points: [0, 1, 2].map((at) => ({ at, score: at === 0 ? null : at / 9 })), chosen: 2 },
+        valence: { points: [0, 1, 2].map((at) => ({ at, score: 0.1 })), chosen: 0 },
+      },
+    }),
+    labels: ['Delay', 'delay (s)', 'CCC, mean over sequences', 'chosen', 'arousal', 'valence', '2'],
+  },
+  "the raters' curves": {
+    svg: await raterCurves({
+      title: 'P16',
+      target: 'arousal',
+      time,
+      raters: ['FM1', 'FM2', 'FF1'],
+      ratings: Float64Array.from({ length: 3 * FRAMES }, (_, i) => (i % 50 === 0 ? Number.NaN : Math.sin(i / 700))),
+      gold,
+    }),
+    labels: ['P16', 'arousal', 'time (s)', 'gold standard', 'FM1', 'FF1'],
+  },
+  'the shifts of weights': {
+    svg: await weightShifts({
+      title: 'Shifts',
+      shifts: ['audio', 'video'].flatMap((stream) => [
+        { corruption: 'video missing', target: 'arousal', stream, from: 0.5, to: stream === 'audio' ? 1 : 0 },
+        { corruption: 'noise for video', target: 'arousal', stream, from: 0.5, to: 0.5 },
+      ]),
+    }),
+    labels: ['Shifts', 'mean weight', 'video missing', 'noise for video', 'arousal', 'weight of audio'],
   },
   'the window weights': {
     svg: await windowWeights({
@@ -144,13 +217,49 @@ describe('figures', () => {
     expect(figures['the box plot']?.svg.match(/<circle[^>]* r="3"/g)).toHaveLength(6);
   });
 
+  it('stack the shares of a CCC to 1, a negative CCC to the left of 0', () => {
+    const rects = figures['the loss bars']!.svg.match(/<rect (?!width="12")[^>]*>/g) as string[];
+    const attribute = (rect: string, name: string) => Number(rect.match(new RegExp(` ${name}="([^"]*)"`))?.[1]);
+    const bars = rects.map((rect) => ({ y: attribute(rect, 'y'), width: attribute(rect, 'width') }));
+    const rows = [...new Set(bars.map(({ y }) => y))].map((row) => bars.filter(({ y }) => y === row));
+    const shares = rows.map((row) => row.map(({ width }) => width));
+    const [good, bad] = shares as [number[], number[]];
+    const whole = good.reduce((a, b) => a + b, 0);
+    expect(good.map((width) => width / whole).map((share) => Number(share.toFixed(2)))).toEqual([0.5, 0.1, 0.15, 0.25]);
+    expect(bad.map((width) => width / whole).map((share) => Number(share.toFixed(2)))).toEqual([0.2, 1]);
+  });
+
+  it('draw a dot a session that has a score, and leave out what is undefined', () => {
+    const dots = (name: string, r: number) =>
+      figures[name]?.svg.match(new RegExp(`<circle[^>]* r="${r}"`, 'g'))?.length;
+    expect(dots('the paired scores', 3)).toBe(11);
+    expect(dots('the interval plot', 5)).toBe(2);
+  });
+
   it('escape what they are given', async () => {
     const svg = await windowWeights({ title: '<script>&', rate: 25, left: 0, weights: [1] });
     expect(svg).toContain('&lt;script&gt;&amp;');
     expect(isWellFormed(svg)).toBe(true);
   });
 
+  it('name more raters than there are colours by their number alone', async () => {
+    const raters = Array.from({ length: 7 }, (_, i) => `r${i}`);
+    const svg = await raterCurves({
+      title: 't',
+      target: 'a',
+      time: [0, 1],
+      raters,
+      ratings: new Float64Array(14),
+      gold: [0, 0],
+    });
+    expect(svg).toContain('a rater, of 7');
+    expect(svg).not.toContain('>r3<');
+    expect(svg.match(/<path[^>]* stroke-opacity="0.45"|<g[^>]*stroke-opacity="0.45"/g)).toHaveLength(7);
+  });
+
   it('refuse arrays that do not fit', async () => {
+    const rated = { title: 't', target: 'a', time: [0, 1], raters: ['x', 'y'], gold: [0, 1] };
+    await expect(raterCurves({ ...rated, ratings: [1, 2, 3] })).rejects.toThrow(/3 ratings of 2 raters/);
     const course = { title: 't', target: 'a', time, gold, prediction };
     await expect(timeCourse({ ...course, gold: [1] })).rejects.toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }));
     await expect(timeCourse({ ...course, weights: { audio: [1] } })).rejects.toThrow(/audio has 1 frames/);

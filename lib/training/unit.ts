@@ -1,19 +1,19 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory, readNpy, readText, writeFileWhole, writeNpy } from '../../data/index.ts';
-import { writeCheckpoint } from '../../models/checkpoint.ts';
-import type { Model } from '../../models/model.ts';
-import { predict } from '../../models/predict.ts';
-import { medianReplica } from '../median.ts';
-import type { TrainOptions } from '../options.ts';
-import { train } from '../train.ts';
-import type { EpochReport } from '../trainer.ts';
+import { makeDirectory, readNpy, readText, writeFileWhole, writeNpy } from '../data/index.ts';
+import { writeCheckpoint } from '../models/checkpoint.ts';
+import type { Model } from '../models/model.ts';
+import { predict } from '../models/predict.ts';
+import { medianReplica } from './median.ts';
+import type { TrainOptions } from './options.ts';
 import type { Part } from './parts.ts';
+import { train } from './train.ts';
+import type { EpochReport } from './trainer.ts';
 
-/** One model, trained on one part of the data: what its replicas came to. */
+/** What a system came to on one part of the data. */
 export interface Unit {
-  /** The epoch that each replica kept. */
+  /** The epoch that each replica kept; none where nothing is trained by epochs. */
   epochs: number[];
   /** Each replica's selection score at that epoch, the mean of up to three epochs; null without a selection. */
   selection: (number | null)[];
@@ -21,6 +21,8 @@ export interface Unit {
   median: number;
   notes: string[];
   seconds: number;
+  /** What was chosen on the part's own training sequences, besides the epoch; any JSON. */
+  chosen?: unknown;
   /** By sequence held out: a curve [frame, target] a replica. */
   predictions: Record<string, Float32Array[]>;
 }
@@ -45,9 +47,8 @@ export async function runUnit(
   options: TrainOptions,
   onReport: (report: EpochReport) => void = () => {},
 ): Promise<Unit> {
-  if (existsSync(join(directory, RESULT))) return readUnit(directory, part);
+  if (isFinished(directory)) return readUnit(directory, part);
   await rm(directory, { recursive: true, force: true });
-  await makeDirectory(join(directory, 'predictions'));
   const started = performance.now();
   const run = await train(model, part.dataset, options);
   try {
@@ -70,6 +71,7 @@ export async function runUnit(
       seconds: (performance.now() - started) / 1000,
       predictions,
     };
+    await makeDirectory(directory);
     await writeCheckpoint(medianCheckpoint(directory), run.best(unit.median));
     await writeUnit(directory, unit, part);
     return unit;
@@ -78,7 +80,13 @@ export async function runUnit(
   }
 }
 
-async function writeUnit(directory: string, { predictions, ...rest }: Unit, part: Part): Promise<void> {
+/** Whether an earlier call has left a whole unit. */
+export function isFinished(directory: string): boolean {
+  return existsSync(join(directory, RESULT));
+}
+
+export async function writeUnit(directory: string, { predictions, ...rest }: Unit, part: Part): Promise<void> {
+  await makeDirectory(join(directory, 'predictions'));
   for (const { id, length } of part.held) {
     const curves = predictions[id] as Float32Array[];
     const targets = part.dataset.targets.length;
@@ -91,7 +99,7 @@ async function writeUnit(directory: string, { predictions, ...rest }: Unit, part
   await writeFileWhole(join(directory, RESULT), `${JSON.stringify(rest, null, 2)}\n`);
 }
 
-async function readUnit(directory: string, part: Part): Promise<Unit> {
+export async function readUnit(directory: string, part: Part): Promise<Unit> {
   const rest = JSON.parse(await readText(join(directory, RESULT))) as Omit<Unit, 'predictions'>;
   const predictions: Unit['predictions'] = {};
   for (const { id } of part.held) {
