@@ -117,6 +117,8 @@ export function parseRows(
       delimiter,
       bom: true,
       trim: true,
+      // Left to itself it takes the first line's end for that of all lines.
+      record_delimiter: ['\r\n', '\n', '\r'],
       skip_empty_lines: true,
       relax_column_count: true,
       on_record: (cells: string[], { lines: line }) => {

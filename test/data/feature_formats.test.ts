@@ -201,6 +201,11 @@ describe('features of others', () => {
     expect(() => parseFeatures(text, 'a.csv')).toThrow(CircumplexError);
   });
 
+  it('may end their lines in more than one way', () => {
+    const found = shown(parseFeatures('time,a\r\n0,1\n0.5,2\r1,3', 'a.csv'));
+    expect(found).toEqual({ names: ['a'], times: [0, 0.5, 1], rows: [[1], [2], [3]] });
+  });
+
   it('of another kind are refused', async () => {
     await expect(readFeatures('a.mat')).rejects.toMatchObject({ code: 'ERR_FILE' });
     await expect(readFeatures('absent.csv')).rejects.toMatchObject({ code: 'ERR_FILE' });
