@@ -24,6 +24,7 @@ export {
   type StudyforrestModality,
   type StudyforrestObservers,
   type StudyforrestOptions,
+  type StudyforrestVersion,
   type SyntheticDataset,
   type SyntheticKind,
   type SyntheticOptions,
@@ -62,10 +63,14 @@ export {
   type Scores,
   type SessionInterval,
   type SessionIntervals,
+  type SplitHalf,
+  type SplitHalfOptions,
   type StatisticsOptions,
   score,
   selectionScore,
   sessionIntervals,
+  spearman,
+  splitHalfConsistency,
   type TargetScore,
 } from './evaluation/index.ts';
 export {

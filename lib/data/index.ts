@@ -34,6 +34,7 @@ export {
   readStudyforrestObservers,
   type StudyforrestObservers,
   type StudyforrestOptions,
+  type StudyforrestVersion,
 } from './studyforrest.ts';
 export type { StudyforrestModality } from './studyforrestFeatures.ts';
 export { type SyntheticDataset, synthesize, type Truth } from './synthetic.ts';

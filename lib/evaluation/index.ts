@@ -15,10 +15,9 @@ export {
   type GoldMethod,
   type GoldStandard,
   goldStandard,
-  type RaterAgreement,
-  type Ratings,
-  raterAgreement,
 } from './gold_standard.ts';
+export { type RaterAgreement, raterAgreement } from './rater_agreement.ts';
+export type { Ratings } from './ratings.ts';
 export { type ReplicaStatistics, replicaStatistics } from './replicas.ts';
 export { fitRidge, type Matrix, predictRidge, type Ridge } from './ridge.ts';
 export {
@@ -30,6 +29,8 @@ export {
   selectionScore,
   type TargetScore,
 } from './score.ts';
+export { spearman } from './spearman.ts';
+export { type SplitHalf, type SplitHalfOptions, splitHalfConsistency } from './split_half.ts';
 export {
   type Aggregate,
   compareSystems,
