@@ -37,6 +37,10 @@ export {
 export { CircumplexError, type CircumplexErrorCode } from './errors.ts';
 export {
   type Aggregate,
+  type AlignedRatings,
+  type AlignmentMethod,
+  type AlignmentOptions,
+  alignRatings,
   areaUnderRoc,
   type ChanceLevel,
   type Concordance,
@@ -48,6 +52,7 @@ export {
   concordance,
   conventions,
   type GoldMethod,
+  type GoldOptions,
   type GoldStandard,
   goldStandard,
   type PairedComparison,

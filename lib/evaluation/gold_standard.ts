@@ -32,34 +32,50 @@ export interface GoldStandard {
   readonly weights: readonly number[];
 }
 
+export interface GoldOptions {
+  /** The ratings whose agreement weighs, of the same raters; those that are fused by default. */
+  readonly weighedBy?: Ratings;
+}
+
 /**
- * @throws ERR_SHAPE where values do not fill the raters; ERR_DATA for an infinite value, a rater who never speaks, or
- * weights that add up to nothing: raters who agree with nobody make no gold standard
+ * @throws ERR_SHAPE where values do not fill the raters, or other raters weigh; ERR_DATA for an infinite value, a rater who
+ * never speaks, or weights that add up to nothing: raters who agree with nobody make no gold standard
  */
-export function goldStandard(ratings: Ratings, method: GoldMethod = 'ewe-ccc'): GoldStandard {
+export function goldStandard(
+  ratings: Ratings,
+  method: GoldMethod = 'ewe-ccc',
+  { weighedBy = ratings }: GoldOptions = {},
+): GoldStandard {
   const raters = raterCurves(ratings);
   if (method === 'mean') return { values: meanCurve(raters), weights: raters.map(() => 1) };
+  if (weighedBy.raters.join() !== ratings.raters.join()) {
+    throw new CircumplexError(
+      'ERR_SHAPE',
+      `raters ${ratings.raters} cannot be weighed by ratings of ${weighedBy.raters}`,
+    );
+  }
+  const weights = agreementWeights(weighedBy, method);
+  if (method !== 'ccc-centred') return { values: weightedMean(raters, weights), weights };
+  const means = raters.map((values) => spokenMoments(values).mean);
+  const centred = raters.map((values, rater) => values.map((value) => value - (means[rater] as number)));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const level = means.reduce((sum, mean, rater) => sum + mean * (weights[rater] as number), 0) / total;
+  return { values: meanCurve(centred).map((value) => value + level), weights };
+}
+
+function agreementWeights(ratings: Ratings, method: GoldMethod): number[] {
+  const raters = raterCurves(ratings);
   if (raters.length < 2) throw new CircumplexError('ERR_DATA', `${method} needs at least two raters; take the mean`);
   const weights = raters.map((values, rater) => {
     if (method === 'ewe-pearson') return between(values, meanOfOthers(raters, rater)).pearson ?? 0;
     const ccc = meanPairwise(raters, rater, conventions.avec) ?? 0;
     return method === 'ewe-ccc' ? Math.max(0, ccc) : ccc;
   });
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  if (!(total > 1e-9)) {
-    const listed = ratings.raters.map((name, i) => `${name} ${(weights[i] as number).toFixed(3)}`).join(', ');
-    throw new CircumplexError(
-      'ERR_DATA',
-      `${method}: the raters' weights (${listed}) do not add up to a positive number: they do not agree; take the mean, ` +
-        'or leave a rater out',
-    );
-  }
-  if (method !== 'ccc-centred') return { values: weightedMean(raters, weights), weights };
-  const means = raters.map((values) => spokenMoments(values).mean);
-  const centred = raters.map((values, rater) => values.map((value) => value - (means[rater] as number)));
-  const level = means.reduce((sum, mean, rater) => sum + mean * (weights[rater] as number), 0) / total;
-  return {
-    values: meanCurve(centred).map((value) => value + level),
-    weights,
-  };
+  if (weights.reduce((sum, weight) => sum + weight, 0) > 1e-9) return weights;
+  const listed = ratings.raters.map((name, i) => `${name} ${(weights[i] as number).toFixed(3)}`).join(', ');
+  throw new CircumplexError(
+    'ERR_DATA',
+    `${method}: the raters' weights (${listed}) do not add up to a positive number: they do not agree; take the mean, ` +
+      'or leave a rater out',
+  );
 }

@@ -13,10 +13,18 @@ export {
 export {
   GOLD_METHODS,
   type GoldMethod,
+  type GoldOptions,
   type GoldStandard,
   goldStandard,
 } from './gold_standard.ts';
 export { type RaterAgreement, raterAgreement } from './rater_agreement.ts';
+export {
+  ALIGNMENT_METHODS,
+  type AlignedRatings,
+  type AlignmentMethod,
+  type AlignmentOptions,
+  alignRatings,
+} from './rater_alignment.ts';
 export type { Ratings } from './ratings.ts';
 export { type ReplicaStatistics, replicaStatistics } from './replicas.ts';
 export { fitRidge, type Matrix, predictRidge, type Ridge } from './ridge.ts';

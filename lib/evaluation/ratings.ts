@@ -97,8 +97,16 @@ export function meanPairwise(curves: readonly Float64Array[], rater: number, est
   return scores.length === 0 ? null : scores.reduce((sum, ccc) => sum + ccc, 0) / scores.length;
 }
 
-/** Of the frames with a value; sd by n. */
-export function spokenMoments(curve: Float64Array): { frames: number; mean: number; sd: number } {
+export interface SpokenMoments {
+  /** Frames with a value. */
+  readonly frames: number;
+  readonly mean: number;
+  /** Standard deviation, n. */
+  readonly sd: number;
+}
+
+/** Of the frames with a value. */
+export function spokenMoments(curve: Float64Array): SpokenMoments {
   const spoken = curve.filter((value) => !Number.isNaN(value));
   const mean = spoken.reduce((sum, value) => sum + value, 0) / spoken.length;
   const squares = spoken.reduce((sum, value) => sum + (value - mean) ** 2, 0);

@@ -53,6 +53,40 @@ describe('circumplex data gold', () => {
     ]);
     expect(existsSync(at('lone'))).toBe(false);
   });
+
+  it('puts late raters on one clock, and says by how much they were moved', async () => {
+    const said = (s: number) => Math.sin(s / 2) + Math.sin(s / 3.3);
+    const rows = Array.from({ length: 500 }, (_, t) => {
+      const s = t / 12.5;
+      return `${s},${said(s)},${said(s - 1)},${2 * said(s - 2) + 1}`;
+    });
+    writeFileSync(at('late.csv'), `time,a,b,c\n${rows.join('\n')}\n`);
+    const run = (name: string, ...more: string[]) =>
+      json('data', 'gold', at('late.csv'), '--method', 'ewe-pearson', '--out', at(name), ...more);
+    const plain = (await run('plain')).sequences[0];
+    const { align, band, sequences } = await run('moved', '--align', 'ctw', '--band', '3');
+    expect([align, band]).toEqual(['ctw', 3]);
+    for (const [i, moved] of [-1, 0, 1].entries()) expect(Math.abs(sequences[0].moved[i] - moved)).toBeLessThan(0.2);
+    expect(sequences[0].raters).toEqual(plain.raters);
+    expect(Math.min(...sequences[0].weights)).toBeGreaterThan(Math.max(...plain.weights));
+    const raw = await run('raw', '--align', 'dtw', '--weigh', 'raw');
+    expect(raw.sequences[0].weights).toEqual(plain.weights);
+    const gold = (name: string) =>
+      readFileSync(at(`${name}/late.csv`), 'utf8')
+        .trimEnd()
+        .split('\n');
+    const error = (name: string) =>
+      gold(name)
+        .slice(1)
+        .reduce((sum, line) => {
+          const [time, value] = line.split(',').map(Number) as [number, number];
+          return sum + ((value - 1 / 3) / (4 / 3) - said(time - 1)) ** 2;
+        }, 0);
+    expect(error('moved')).toBeLessThan(0.3 * error('plain'));
+    writeFileSync(at('uneven.csv'), 'time,a,b\n0,1,2\n1,2,3\n5,1,2\n');
+    const uneven = await cli('data', 'gold', at('uneven.csv'), '--out', at('uneven'), '--align', 'dtw');
+    expect([uneven.code, uneven.stderr]).toEqual([1, expect.stringMatching(/uneven\.csv: .*not evenly apart/)]);
+  });
 });
 
 describe('circumplex data delay', () => {

@@ -4,21 +4,28 @@ import { Command } from 'commander';
 import { makeDirectory, readForeignCurves, writeCurves } from '../../data/index.ts';
 import { CircumplexError } from '../../errors.ts';
 import {
+  ALIGNMENT_METHODS,
+  type AlignmentMethod,
+  alignRatings,
   GOLD_METHODS,
   type GoldMethod,
   type GoldStandard,
   goldStandard,
   type RaterAgreement,
+  type Ratings,
   raterAgreement,
 } from '../../evaluation/index.ts';
-import { checkTable, toText } from '../../report/index.ts';
+import { checkTable, type Table, toText } from '../../report/index.ts';
 import { type Io, printResult } from '../io.ts';
-import { JSON_OPTION, oneOf, option } from '../options.ts';
+import { JSON_OPTION, oneOf, option, real } from '../options.ts';
 
 interface GoldFlags {
   out: string;
   method: GoldMethod;
   target: string;
+  align: 'none' | AlignmentMethod;
+  band: number;
+  weigh: 'aligned' | 'raw';
   json?: boolean;
 }
 
@@ -39,6 +46,27 @@ export function goldCommand(io: Io): Command {
         oneOf(...GOLD_METHODS),
       ).default('ewe-ccc'),
     )
+    .addOption(
+      option(
+        '--align <method>',
+        "put raters on the mean rater's clock first: none, dtw (dynamic time warping) or ctw (canonical time warping, which does not mind offsets and scales of raters)",
+        oneOf('none', ...ALIGNMENT_METHODS),
+      ).default('none'),
+    )
+    .addOption(
+      option(
+        '--band <seconds>',
+        'how far --align may move a rater',
+        real('above 0', (value) => value > 0),
+      ).default(4),
+    )
+    .addOption(
+      option(
+        '--weigh <curves>',
+        'aligned or raw: whose agreement makes the weights, where there is --align',
+        oneOf('aligned', 'raw'),
+      ).default('aligned'),
+    )
     .addOption(option('--target <name>', 'the name of the column').default('arousal'))
     .addOption(JSON_OPTION())
     .action((paths: string[], flags: GoldFlags) => makeGold(io, paths, flags));
@@ -49,9 +77,12 @@ interface MadeGold extends GoldStandard {
   file: string;
   times: Float64Array;
   raters: RaterAgreement[];
+  /** Seconds by which each rater was moved to the front, on average; absent without alignment. */
+  moved?: number[];
 }
 
-async function makeGold(io: Io, paths: readonly string[], { out, method, target, json }: GoldFlags): Promise<void> {
+async function makeGold(io: Io, paths: readonly string[], flags: GoldFlags): Promise<void> {
+  const { out, target } = flags;
   const made: MadeGold[] = [];
   for (const path of paths) {
     const { names, times, values } = await readForeignCurves(path);
@@ -62,19 +93,39 @@ async function makeGold(io: Io, paths: readonly string[], { out, method, target,
     if (existsSync(file) || made.some((one) => one.file === file)) {
       throw new CircumplexError('ERR_FILE', `${file} is there already: choose another --out`);
     }
-    made.push({
-      sequence,
-      file,
-      times,
-      ...about(path, () => goldStandard(ratings, method)),
-      raters: raterAgreement(ratings),
-    });
+    made.push({ sequence, file, times, ...about(path, () => fused(ratings, times, flags)) });
   }
   await makeDirectory(out);
   for (const { file, times, values } of made) await writeCurves(file, [target], values, times);
-  const table = checkTable({
+  const { json: asJson, out: _, ...options } = flags;
+  const document = { ...options, sequences: made.map(({ times: _, values: __, ...one }) => one) };
+  printResult(io, asJson, document, toText(agreementTable(made, flags)));
+}
+
+function fused(ratings: Ratings, times: Float64Array, { method, align, band, weigh }: GoldFlags) {
+  const raters = raterAgreement(ratings);
+  if (align === 'none') return { ...goldStandard(ratings, method), raters };
+  const rate = rateOf(times);
+  const aligned = alignRatings(ratings, { method: align, band: Math.round(band * rate) });
+  const gold = goldStandard(aligned, method, { weighedBy: weigh === 'raw' ? ratings : aligned });
+  return { ...gold, raters, moved: aligned.lags.map((frames) => frames / rate) };
+}
+
+/** Hz. Options in seconds need frames that are evenly apart. */
+function rateOf(times: Float64Array): number {
+  const period = ((times.at(-1) as number) - (times[0] as number)) / (times.length - 1);
+  const uneven = times.findIndex((time, t) => !(Math.abs(time - (times[0] as number) - t * period) <= period / 2));
+  if (!(period > 0) || uneven >= 0) {
+    throw new CircumplexError('ERR_DATA', 'its frames are not evenly apart in time, which alignment and seconds need');
+  }
+  return 1 / period;
+}
+
+function agreementTable(made: readonly MadeGold[], { target, method, align }: GoldFlags): Table {
+  const moved = made.some((one) => one.moved);
+  return checkTable({
     title: `Raters' agreement, ${target}`,
-    note: `Agreement is CCC over the frames where both speak: the mean over the other raters, then with their mean, as is Pearson's r. Weights: ${method}.`,
+    note: `Agreement is CCC over the frames where both speak, of the ratings as they are: the mean over the other raters, then with their mean, as is Pearson's r. Weights: ${method}.${moved ? ` Moved: to the front by ${align}, on average, in seconds.` : ''}`,
     columns: [
       { name: 'sequence' },
       { name: 'rater' },
@@ -85,10 +136,11 @@ async function makeGold(io: Io, paths: readonly string[], { out, method, target,
       { name: 'mean' },
       { name: 'sd' },
       { name: 'weight' },
+      ...(moved ? [{ name: 'moved, s', digits: 2 }] : []),
     ],
-    rows: made.flatMap(({ sequence, raters, weights }) =>
-      raters.map((r, i) => [
-        sequence,
+    rows: made.flatMap((one) =>
+      one.raters.map((r, i) => [
+        one.sequence,
         r.rater,
         r.frames,
         r.pairwiseCcc,
@@ -96,12 +148,11 @@ async function makeGold(io: Io, paths: readonly string[], { out, method, target,
         r.pearsonWithOthers,
         r.mean,
         r.sd,
-        weights[i] as number,
+        one.weights[i] as number,
+        ...(one.moved ? [one.moved[i] as number] : []),
       ]),
     ),
   });
-  const document = { target, method, sequences: made.map(({ times: _, values: __, ...one }) => one) };
-  printResult(io, json, document, toText(table));
 }
 
 /** Errors with the file's name before them. */
