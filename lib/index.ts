@@ -55,6 +55,8 @@ export {
   type GoldOptions,
   type GoldStandard,
   goldStandard,
+  mapRaters,
+  movingAverage,
   type PairedComparison,
   type RaterAgreement,
   type Ratings,
@@ -71,11 +73,13 @@ export {
   type SplitHalf,
   type SplitHalfOptions,
   type StatisticsOptions,
+  savitzkyGolay,
   score,
   selectionScore,
   sessionIntervals,
   spearman,
   splitHalfConsistency,
+  standardised,
   type TargetScore,
 } from './evaluation/index.ts';
 export {

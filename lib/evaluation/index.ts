@@ -25,7 +25,7 @@ export {
   type AlignmentOptions,
   alignRatings,
 } from './rater_alignment.ts';
-export type { Ratings } from './ratings.ts';
+export { mapRaters, type Ratings } from './ratings.ts';
 export { type ReplicaStatistics, replicaStatistics } from './replicas.ts';
 export { fitRidge, type Matrix, predictRidge, type Ridge } from './ridge.ts';
 export {
@@ -37,6 +37,7 @@ export {
   selectionScore,
   type TargetScore,
 } from './score.ts';
+export { movingAverage, savitzkyGolay, standardised } from './smoothing.ts';
 export { spearman } from './spearman.ts';
 export { type SplitHalf, type SplitHalfOptions, splitHalfConsistency } from './split_half.ts';
 export {

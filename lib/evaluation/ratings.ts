@@ -46,6 +46,14 @@ export function ratingsOf(raters: readonly string[], curves: readonly Float64Arr
   return { raters, values };
 }
 
+/** The same done to every rater's curve: smoothing, standardising. Errors as `goldStandard`. */
+export function mapRaters(ratings: Ratings, change: (curve: Float64Array) => Float64Array): Ratings {
+  return ratingsOf(
+    ratings.raters,
+    raterCurves(ratings).map((curve) => change(curve)),
+  );
+}
+
 /** Frame by frame over those who speak; NaN where nobody does, or weights add up to nothing. */
 export function weightedMean(curves: readonly Float64Array[], weights: readonly number[]): Float64Array {
   const [first] = curves as [Float64Array];

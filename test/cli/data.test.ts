@@ -2,8 +2,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inspect, readDataset, synthesize } from '../../lib/data/index.ts';
+import { goldStandard, movingAverage, savitzkyGolay, standardised } from '../../lib/evaluation/index.ts';
 import { readCheckpoint } from '../../lib/models/checkpoint.ts';
 import { readSafetensors, writeSafetensors } from '../../lib/models/safetensors.ts';
+import { random } from '../../lib/random.ts';
 import { cli, json, QUICK, smallData, succeed, temporaryFolder } from './cli.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -86,6 +88,45 @@ describe('circumplex data gold', () => {
     writeFileSync(at('uneven.csv'), 'time,a,b\n0,1,2\n1,2,3\n5,1,2\n');
     const uneven = await cli('data', 'gold', at('uneven.csv'), '--out', at('uneven'), '--align', 'dtw');
     expect([uneven.code, uneven.stderr]).toEqual([1, expect.stringMatching(/uneven\.csv: .*not evenly apart/)]);
+  });
+
+  it('smooths before and after, and standardises', async () => {
+    const draw = random(3);
+    const rows = Array.from({ length: 200 }, (_, t) =>
+      [0, 1, 2].map((i) => Math.sin(t / 20) + (i + 1) * 0.2 * draw.normal() + i),
+    );
+    const text = rows.map((row, t) => `${(t * 0.04).toFixed(2)},${row}`).join('\n');
+    writeFileSync(at('noisy.csv'), `time,a,b,c\n${text}\n`);
+    const gold = async (name: string, ...more: string[]) => {
+      await succeed('data', 'gold', at('noisy.csv'), '--out', at(name), ...more);
+      const lines = readFileSync(at(`${name}/noisy.csv`), 'utf8')
+        .trimEnd()
+        .split('\n')
+        .slice(1);
+      return Float64Array.from(lines, (line) => Number(line.split(',')[1]));
+    };
+    const column = (i: number) => Float64Array.from(rows, (row) => row[i]!);
+    const curves = [0, 1, 2].map((i) => standardised(savitzkyGolay(column(i), 9, 3)));
+    const ratings = {
+      raters: ['a', 'b', 'c'],
+      values: Float64Array.from({ length: 600 }, (_, at) => curves[at % 3]![(at / 3) | 0]!),
+    };
+    const expected = movingAverage(goldStandard(ratings).values, 11);
+    const byFrames = await gold('frames', '--smooth-before', '9:3', '--standardise', '--smooth-after', '11');
+    for (const [t, value] of byFrames.entries()) expect(value).toBeCloseTo(expected[t]!, 7);
+    // .36 s and .44 s are 9 and 11 frames; .4 s is the nearest odd number, 11.
+    expect(await gold('seconds', '--smooth-before', '0.36s:3', '--standardise', '--smooth-after', '0.4s')).toEqual(
+      byFrames,
+    );
+    for (const [flag, value, rule] of [
+      ['--smooth-after', '4', /odd number of frames/],
+      ['--smooth-before', '5', /WINDOW:ORDER/],
+    ] as const) {
+      const wrong = await cli('data', 'gold', at('noisy.csv'), '--out', at('wrong'), flag, value);
+      expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(rule)]);
+    }
+    const order = await cli('data', 'gold', at('noisy.csv'), '--out', at('wrong'), '--smooth-before', '5:5');
+    expect([order.code, order.stderr]).toEqual([2, expect.stringMatching(/noisy\.csv: .*order 5 through 5/)]);
   });
 });
 

@@ -11,13 +11,20 @@ import {
   type GoldMethod,
   type GoldStandard,
   goldStandard,
+  mapRaters,
+  movingAverage,
   type RaterAgreement,
   type Ratings,
   raterAgreement,
+  savitzkyGolay,
+  standardised,
 } from '../../evaluation/index.ts';
 import { checkTable, type Table, toText } from '../../report/index.ts';
 import { type Io, printResult } from '../io.ts';
-import { JSON_OPTION, oneOf, option, real } from '../options.ts';
+import { JSON_OPTION, oneOf, option, real, refuse, whole } from '../options.ts';
+
+/** Frames, or seconds of them: the nearest odd number of frames. */
+type Window = number | { seconds: number };
 
 interface GoldFlags {
   out: string;
@@ -26,6 +33,9 @@ interface GoldFlags {
   align: 'none' | AlignmentMethod;
   band: number;
   weigh: 'aligned' | 'raw';
+  smoothBefore?: { window: Window; order: number };
+  standardise?: boolean;
+  smoothAfter?: Window;
   json?: boolean;
 }
 
@@ -48,8 +58,16 @@ export function goldCommand(io: Io): Command {
     )
     .addOption(
       option(
+        '--smooth-before <window:order>',
+        "smooth each rater first, by Savitzky and Golay's filter: frames (odd) or seconds, and the polynomial's order, as 5:3 or 0.6s:3",
+        savitzkyGolayWindow,
+      ),
+    )
+    .addOption(option('--standardise', 'then give each rater mean 0 and standard deviation 1: gold is in that unit'))
+    .addOption(
+      option(
         '--align <method>',
-        "put raters on the mean rater's clock first: none, dtw (dynamic time warping) or ctw (canonical time warping, which does not mind offsets and scales of raters)",
+        "then put raters on the mean rater's clock: none, dtw (dynamic time warping) or ctw (canonical time warping, which does not mind offsets and scales of raters)",
         oneOf('none', ...ALIGNMENT_METHODS),
       ).default('none'),
     )
@@ -66,6 +84,13 @@ export function goldCommand(io: Io): Command {
         'aligned or raw: whose agreement makes the weights, where there is --align',
         oneOf('aligned', 'raw'),
       ).default('aligned'),
+    )
+    .addOption(
+      option(
+        '--smooth-after <window>',
+        'a moving average of the fused curve: frames (odd) or seconds, as 11 or 0.4s',
+        window,
+      ),
     )
     .addOption(option('--target <name>', 'the name of the column').default('arousal'))
     .addOption(JSON_OPTION())
@@ -102,13 +127,31 @@ async function makeGold(io: Io, paths: readonly string[], flags: GoldFlags): Pro
   printResult(io, asJson, document, toText(agreementTable(made, flags)));
 }
 
-function fused(ratings: Ratings, times: Float64Array, { method, align, band, weigh }: GoldFlags) {
-  const raters = raterAgreement(ratings);
-  if (align === 'none') return { ...goldStandard(ratings, method), raters };
-  const rate = rateOf(times);
-  const aligned = alignRatings(ratings, { method: align, band: Math.round(band * rate) });
-  const gold = goldStandard(aligned, method, { weighedBy: weigh === 'raw' ? ratings : aligned });
-  return { ...gold, raters, moved: aligned.lags.map((frames) => frames / rate) };
+function fused(given: Ratings, times: Float64Array, flags: GoldFlags) {
+  const { method, align, band, weigh, smoothBefore, standardise, smoothAfter } = flags;
+  const raters = raterAgreement(given);
+  const frames = (span: Window) => (typeof span === 'number' ? span : oddFrames(span.seconds * rateOf(times)));
+  let ratings = given;
+  if (smoothBefore) {
+    const { window: span, order } = smoothBefore;
+    ratings = mapRaters(ratings, (curve) => savitzkyGolay(curve, frames(span), order));
+  }
+  if (standardise) ratings = mapRaters(ratings, standardised);
+  const aligned =
+    align === 'none' ? null : alignRatings(ratings, { method: align, band: Math.round(band * rateOf(times)) });
+  const gold = goldStandard(aligned ?? ratings, method, weigh === 'raw' ? { weighedBy: ratings } : {});
+  const values = smoothAfter ? movingAverage(gold.values, frames(smoothAfter)) : gold.values;
+  return {
+    values,
+    weights: gold.weights,
+    raters,
+    ...(aligned && { moved: aligned.lags.map((lag) => lag / rateOf(times)) }),
+  };
+}
+
+/** The nearest odd number, the larger of two. */
+function oddFrames(frames: number): number {
+  return 2 * Math.floor(frames / 2 + 1e-6) + 1;
 }
 
 /** Hz. Options in seconds need frames that are evenly apart. */
@@ -153,6 +196,19 @@ function agreementTable(made: readonly MadeGold[], { target, method, align }: Go
       ]),
     ),
   });
+}
+
+function savitzkyGolayWindow(text: string): { window: Window; order: number } {
+  const [span, order, ...rest] = text.split(':');
+  if (span === undefined || order === undefined || rest.length > 0) refuse('It must be WINDOW:ORDER: 5:3 or 0.6s:3.');
+  return { window: window(span), order: whole(0)(order) };
+}
+
+function window(text: string): Window {
+  const seconds = /^(\d+(?:\.\d+)?)s$/.exec(text)?.[1];
+  if (seconds !== undefined) return { seconds: Number(seconds) };
+  const frames = whole(1)(text);
+  return frames % 2 === 1 ? frames : refuse('It must be an odd number of frames, or seconds as in 0.4s.');
 }
 
 /** Errors with the file's name before them. */
