@@ -17,7 +17,13 @@ export {
   type GoldStandard,
   goldStandard,
 } from './gold_standard.ts';
-export { type RaterAgreement, raterAgreement } from './rater_agreement.ts';
+export {
+  type GroupAgreement,
+  groupAgreement,
+  type RaterAgreement,
+  type RaterAgreementOptions,
+  raterAgreement,
+} from './rater_agreement.ts';
 export {
   ALIGNMENT_METHODS,
   type AlignedRatings,

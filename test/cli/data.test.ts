@@ -46,7 +46,8 @@ describe('circumplex data gold', () => {
     const again = await cli('data', 'gold', at('P16.csv'), '--out', at('gold'));
     expect([again.code, again.stderr]).toEqual([1, expect.stringMatching(/P16\.csv is there already/)]);
     const text = await succeed('data', 'gold', at('P16.csv'), '--method', 'mean', '--out', at('mean'));
-    expect(text.stdout).toMatch(/^P16 +FM2 +50 /m);
+    expect(text.stdout).toMatch(/^P16 +FM2 +50 +0\.000 /m);
+    expect(text.stdout).toMatch(/^P16 +3 +50 +0\.\d{3} +0\.\d{3} /m);
     writeFileSync(at('lone.csv'), 'time,a\n0,1\n1,2\n');
     const lone = await cli('data', 'gold', at('lone.csv'), '--out', at('lone'));
     expect([lone.code, lone.stderr]).toEqual([
@@ -70,6 +71,9 @@ describe('circumplex data gold', () => {
     expect([align, band]).toEqual(['ctw', 3]);
     for (const [i, moved] of [-1, 0, 1].entries()) expect(Math.abs(sequences[0].moved[i] - moved)).toBeLessThan(0.2);
     expect(sequences[0].raters).toEqual(plain.raters);
+    expect(plain.raters[0].lag).toBeLessThan(-0.7);
+    expect(plain.raters[2].lag).toBeGreaterThan(0.7);
+    expect(plain.group).toMatchObject({ raters: 3, frames: 500, splitHalf: { splits: 3 } });
     expect(Math.min(...sequences[0].weights)).toBeGreaterThan(Math.max(...plain.weights));
     const raw = await run('raw', '--align', 'dtw', '--weigh', 'raw');
     expect(raw.sequences[0].weights).toEqual(plain.weights);

@@ -10,7 +10,9 @@ import {
   GOLD_METHODS,
   type GoldMethod,
   type GoldStandard,
+  type GroupAgreement,
   goldStandard,
+  groupAgreement,
   mapRaters,
   movingAverage,
   type RaterAgreement,
@@ -36,6 +38,7 @@ interface GoldFlags {
   smoothBefore?: { window: Window; order: number };
   standardise?: boolean;
   smoothAfter?: Window;
+  lagWithin: number;
   json?: boolean;
 }
 
@@ -92,6 +95,13 @@ export function goldCommand(io: Io): Command {
         window,
       ),
     )
+    .addOption(
+      option(
+        '--lag-within <seconds>',
+        "how far the table looks for a rater's lag behind the others",
+        real('from 0', (value) => value >= 0),
+      ).default(5),
+    )
     .addOption(option('--target <name>', 'the name of the column').default('arousal'))
     .addOption(JSON_OPTION())
     .action((paths: string[], flags: GoldFlags) => makeGold(io, paths, flags));
@@ -102,6 +112,7 @@ interface MadeGold extends GoldStandard {
   file: string;
   times: Float64Array;
   raters: RaterAgreement[];
+  group: GroupAgreement;
   /** Seconds by which each rater was moved to the front, on average; absent without alignment. */
   moved?: number[];
 }
@@ -124,12 +135,12 @@ async function makeGold(io: Io, paths: readonly string[], flags: GoldFlags): Pro
   for (const { file, times, values } of made) await writeCurves(file, [target], values, times);
   const { json: asJson, out: _, ...options } = flags;
   const document = { ...options, sequences: made.map(({ times: _, values: __, ...one }) => one) };
-  printResult(io, asJson, document, toText(agreementTable(made, flags)));
+  printResult(io, asJson, document, `${toText(agreementTable(made, flags))}\n${toText(groupTable(made))}`);
 }
 
 function fused(given: Ratings, times: Float64Array, flags: GoldFlags) {
   const { method, align, band, weigh, smoothBefore, standardise, smoothAfter } = flags;
-  const raters = raterAgreement(given);
+  const agreement = agreementOf(given, times, flags.lagWithin);
   const frames = (span: Window) => (typeof span === 'number' ? span : oddFrames(span.seconds * rateOf(times)));
   let ratings = given;
   if (smoothBefore) {
@@ -144,7 +155,7 @@ function fused(given: Ratings, times: Float64Array, flags: GoldFlags) {
   return {
     values,
     weights: gold.weights,
-    raters,
+    ...agreement,
     ...(aligned && { moved: aligned.lags.map((lag) => lag / rateOf(times)) }),
   };
 }
@@ -154,47 +165,90 @@ function oddFrames(frames: number): number {
   return 2 * Math.floor(frames / 2 + 1e-6) + 1;
 }
 
+/** Of the ratings as they are; lags in seconds, null where frames are not evenly apart. */
+function agreementOf(ratings: Ratings, times: Float64Array, lagWithin: number) {
+  const rate = evenRate(times);
+  const raters = raterAgreement(ratings, { lagWithin: rate === null ? 0 : Math.round(lagWithin * rate) });
+  const inSeconds = (lag: number | null) => (lag === null || rate === null ? null : lag / rate);
+  return { raters: raters.map((one) => ({ ...one, lag: inSeconds(one.lag) })), group: groupAgreement(ratings) };
+}
+
 /** Hz. Options in seconds need frames that are evenly apart. */
 function rateOf(times: Float64Array): number {
-  const period = ((times.at(-1) as number) - (times[0] as number)) / (times.length - 1);
-  const uneven = times.findIndex((time, t) => !(Math.abs(time - (times[0] as number) - t * period) <= period / 2));
-  if (!(period > 0) || uneven >= 0) {
-    throw new CircumplexError('ERR_DATA', 'its frames are not evenly apart in time, which alignment and seconds need');
-  }
-  return 1 / period;
+  const rate = evenRate(times);
+  if (rate !== null) return rate;
+  throw new CircumplexError('ERR_DATA', 'its frames are not evenly apart in time, which alignment and seconds need');
+}
+
+function evenRate(times: Float64Array): number | null {
+  const first = times[0] as number;
+  const period = ((times.at(-1) as number) - first) / (times.length - 1);
+  const even = times.every((time, t) => Math.abs(time - first - t * period) <= period / 2);
+  return even && period > 0 ? 1 / period : null;
 }
 
 function agreementTable(made: readonly MadeGold[], { target, method, align }: GoldFlags): Table {
   const moved = made.some((one) => one.moved);
   return checkTable({
     title: `Raters' agreement, ${target}`,
-    note: `Agreement is CCC over the frames where both speak, of the ratings as they are: the mean over the other raters, then with their mean, as is Pearson's r. Weights: ${method}.${moved ? ` Moved: to the front by ${align}, on average, in seconds.` : ''}`,
+    note: `Agreement is CCC over the frames where both speak, of the ratings as they are: the mean over the other raters, then with their mean, as is Pearson's r. Lag: by how many seconds the rater follows the others' mean. Weights: ${method}.${moved ? ` Moved: to the front by ${align}, on average, in seconds.` : ''}`,
     columns: [
       { name: 'sequence' },
       { name: 'rater' },
       { name: 'frames', digits: 0 },
+      { name: 'silent' },
       { name: 'agreement with each other, pairwise' },
       { name: 'agreement with the others' },
       { name: 'Pearson r' },
+      { name: 'lag, s', digits: 2 },
       { name: 'mean' },
       { name: 'sd' },
       { name: 'weight' },
       ...(moved ? [{ name: 'moved, s', digits: 2 }] : []),
+      { name: '' },
     ],
     rows: made.flatMap((one) =>
       one.raters.map((r, i) => [
         one.sequence,
         r.rater,
         r.frames,
+        r.silence,
         r.pairwiseCcc,
         r.cccWithOthers,
         r.pearsonWithOthers,
+        r.lag,
         r.mean,
         r.sd,
         one.weights[i] as number,
         ...(one.moved ? [one.moved[i] as number] : []),
+        r.contradicts ? 'contradicts the others' : '',
       ]),
     ),
+  });
+}
+
+function groupTable(made: readonly MadeGold[]): Table {
+  return checkTable({
+    title: 'Raters as a group',
+    note: "Alpha: Cronbach's, which is ICC(3,k), over the frames where all speak. Split half: Spearman's correlation of two halves' mean curves, over all splits, and what Spearman and Brown expect of all raters then.",
+    columns: [
+      { name: 'sequence' },
+      { name: 'raters', digits: 0 },
+      { name: 'frames where all speak', digits: 0 },
+      { name: 'agreement, mean over pairs' },
+      { name: 'alpha' },
+      { name: 'split half' },
+      { name: 'of all' },
+    ],
+    rows: made.map(({ sequence, group }) => [
+      sequence,
+      group.raters,
+      group.frames,
+      group.pairwiseCcc,
+      group.alpha,
+      group.splitHalf?.mean ?? null,
+      group.splitHalf?.spearmanBrown ?? null,
+    ]),
   });
 }
 
