@@ -132,6 +132,7 @@ export {
   type CrossValidation,
   type CrossValidationOptions,
   crossValidate,
+  type DelayEstimator,
   type DelayGrid,
   type DelaySearch,
   type DelaySearchOptions,

@@ -8,7 +8,14 @@ export {
   folds,
   type JoinedScores,
 } from './cross_validation.ts';
-export { type DelayGrid, type DelaySearch, type DelaySearchOptions, searchDelay } from './delay_search.ts';
+export {
+  DELAY_ESTIMATORS,
+  type DelayEstimator,
+  type DelayGrid,
+  type DelaySearch,
+  type DelaySearchOptions,
+  searchDelay,
+} from './delay_search.ts';
 export { medianReplica } from './median.ts';
 export {
   DEFAULTS,

@@ -143,6 +143,21 @@ describe('circumplex data delay', () => {
     expect(stdout).toMatch(/^--delay arousal=0\.\d+,valence=0\.\d+$/m);
     const found = await json('data', 'delay', at('lagged'), '--grid', '0:0.32:0.04', '--data-seed', '1');
     expect(Math.abs(found.targets.arousal.seconds - 0.12)).toBeLessThan(0.041);
+    const lstm = [
+      '--estimator',
+      'lstm',
+      '--grid',
+      '0:0.08:0.04',
+      '--epochs',
+      '2',
+      '--replicas',
+      '1',
+      '--device',
+      'cpu',
+    ];
+    const learnt = await succeed('data', 'delay', at('lagged'), ...lstm);
+    expect(learnt.stderr).toMatch(/delay 3\/3/);
+    expect(learnt.stdout).toMatch(/^--delay arousal=0(\.\d+)?,valence=0(\.\d+)?$/m);
     const wrong = await cli('data', 'delay', at('lagged'), '--grid', '0:8');
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('FROM:TO:STEP')]);
   });
