@@ -9,7 +9,6 @@ export {
   type JoinedScores,
 } from './cross_validation.ts';
 export {
-  DELAY_ESTIMATORS,
   type DelayEstimator,
   type DelayGrid,
   type DelaySearch,
