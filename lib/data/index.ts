@@ -63,6 +63,7 @@ export {
   readStudyforrestObservers,
   type StudyforrestObservers,
   type StudyforrestOptions,
+  type StudyforrestVersion,
 } from './studyforrest.ts';
 export type { StudyforrestModality } from './studyforrestFeatures.ts';
 export {

@@ -6,7 +6,14 @@ import { MODALITIES, type StudyforrestModality } from './studyforrestFeatures.ts
 import { type Annotation, cover, FILM, RATE, readAnnotation, SEGMENTS, texts } from './studyforrestFilm.ts';
 
 const TARGETS = ['arousal', 'valence'] as const;
-const OBSERVERS = ['av1o01', 'av1o02', 'av1o03', 'av1o04', 'av1o05', 'av1o06', 'av1o07', 'av1o08', 'av1o09'];
+
+/** Observers of the film, and of its version without pictures but with an audio description. */
+const OBSERVERS = {
+  'audio-visual': ['av1o01', 'av1o02', 'av1o03', 'av1o04', 'av1o05', 'av1o06', 'av1o07', 'av1o08', 'av1o09'],
+  'audio-only': ['ao1o01', 'ao1o02', 'ao1o03'],
+} as const;
+
+export type StudyforrestVersion = keyof typeof OBSERVERS;
 
 const ABOUT =
   'Portrayed emotion in one film, judged by one panel of nine observers: its segments are no people, and no score here ' +
@@ -33,7 +40,7 @@ export interface StudyforrestOptions {
 
 /** The observers' own curves of each segment. */
 export interface StudyforrestObservers {
-  /** av1o01 to av1o09. */
+  /** av1o01 to av1o09; of the audio-only version ao1o01 to ao1o03. */
   observers: string[];
   /** Per sequence, per observer `[length, target]`: -1, 0 or 1. */
   curves: Record<string, Float64Array[]>;
@@ -76,20 +83,25 @@ export async function convertStudyforrest(
 }
 
 /**
- * Reads what each of the nine observers of the audio-visual film judged, by the rule of `convertStudyforrest`.
+ * Reads what each observer judged, by the rule of `convertStudyforrest`: nine of the audio-visual film, or three of the
+ * audio-only version.
  *
  * @throws ERR_DATA naming file and line, ERR_FILE when a file cannot be read
  */
-export async function readStudyforrestObservers(directory: string): Promise<StudyforrestObservers> {
+export async function readStudyforrestObservers(
+  directory: string,
+  version: StudyforrestVersion = 'audio-visual',
+): Promise<StudyforrestObservers> {
+  const observers = [...OBSERVERS[version]];
   const whole: Float64Array[] = [];
-  for (const observer of OBSERVERS) {
+  for (const observer of observers) {
     whole.push(judgement(await readAnnotation(join(directory, 'raw_observers', `${observer}.csv`))));
   }
   const width = TARGETS.length;
   const curves = SEGMENTS.map(({ id, start, length }) => {
     return [id, whole.map((curve) => curve.slice(start * width, (start + length) * width))] as const;
   });
-  return { observers: [...OBSERVERS], curves: Object.fromEntries(curves) };
+  return { observers, curves: Object.fromEntries(curves) };
 }
 
 /** What one observer says of every frame of the film. `[film, target]` */

@@ -13,13 +13,26 @@ export {
 export {
   GOLD_METHODS,
   type GoldMethod,
+  type GoldOptions,
   type GoldStandard,
   goldStandard,
-  type RaterAgreement,
-  type Ratings,
-  raterAgreement,
 } from './gold_standard.ts';
 export { type FusedSequence, fitKalman, type KalmanFusion, type KalmanOptions, kalmanFusion } from './kalman.ts';
+export {
+  type GroupAgreement,
+  groupAgreement,
+  type RaterAgreement,
+  type RaterAgreementOptions,
+  raterAgreement,
+} from './rater_agreement.ts';
+export {
+  ALIGNMENT_METHODS,
+  type AlignedRatings,
+  type AlignmentMethod,
+  type AlignmentOptions,
+  alignRatings,
+} from './rater_alignment.ts';
+export { mapRaters, type Ratings } from './ratings.ts';
 export {
   type BeforeAfter,
   type CorruptionEffect,
@@ -40,6 +53,9 @@ export {
   type TargetScore,
 } from './score.ts';
 export { type CccShares, cccShares } from './shares.ts';
+export { movingAverage, savitzkyGolay, standardised } from './smoothing.ts';
+export { spearman } from './spearman.ts';
+export { type SplitHalf, type SplitHalfOptions, splitHalfConsistency } from './split_half.ts';
 export {
   type Aggregate,
   compareSystems,

@@ -16,7 +16,13 @@ export {
   folds,
   type JoinedScores,
 } from './cross_validation.ts';
-export { type DelayGrid, type DelaySearch, type DelaySearchOptions, searchDelay } from './delay_search.ts';
+export {
+  type DelayEstimator,
+  type DelayGrid,
+  type DelaySearch,
+  type DelaySearchOptions,
+  searchDelay,
+} from './delay_search.ts';
 export { medianReplica } from './median.ts';
 export {
   DEFAULTS,

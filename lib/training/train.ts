@@ -55,7 +55,7 @@ export async function train(model: Model | null, dataset: Dataset, options: Trai
   }
   if (out !== undefined && !options.resume) await RunDirectory.requireEmpty(out);
   const { init, from, ...resolved } = await resolveRun(model, dataset, options);
-  const search = resolved.settings.searchDelay && searchedDelay(dataset, resolved.settings);
+  const search = resolved.settings.searchDelay && (await searchedDelay(dataset, resolved.settings));
   const config = { ...resolved.config, ...(search ? { delay: search.delay } : {}) };
   const settings = { ...resolved.settings, delay: config.delay };
   const device = new Device(options);
@@ -369,10 +369,10 @@ function seconds(delay: Delay): string {
     .join(', ');
 }
 
-function searchedDelay(dataset: Dataset, settings: TrainingSettings): SearchedDelay {
+async function searchedDelay(dataset: Dataset, settings: TrainingSettings): Promise<SearchedDelay> {
   const { searchDelay: grid, preprocessing, selection, dataSeed } = settings;
   const { decimate = 1 } = preprocessing;
-  const found = searchDelay(dataset, { grid: grid as DelayGrid, decimate, selection, dataSeed });
+  const found = await searchDelay(dataset, { grid: grid as DelayGrid, decimate, selection, dataSeed });
   const delay = Object.fromEntries(Object.entries(found.targets).map(([target, { seconds }]) => [target, seconds]));
   return { delay, fitted: [...found.fitted, ...found.chosen], curves: found.targets };
 }

@@ -2,8 +2,10 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inspect, readDataset, synthesize } from '../../lib/data/index.ts';
+import { goldStandard, movingAverage, savitzkyGolay, standardised } from '../../lib/evaluation/index.ts';
 import { readCheckpoint } from '../../lib/models/checkpoint.ts';
 import { readSafetensors, writeSafetensors } from '../../lib/models/safetensors.ts';
+import { random } from '../../lib/random.ts';
 import { cli, json, QUICK, smallData, succeed, temporaryFolder } from './cli.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -79,7 +81,8 @@ describe('circumplex data gold', () => {
     const again = await cli('data', 'gold', at('P16.csv'), '--out', at('gold'));
     expect([again.code, again.stderr]).toEqual([1, expect.stringMatching(/P16\.csv is there already/)]);
     const text = await succeed('data', 'gold', at('P16.csv'), '--method', 'mean', '--out', at('mean'));
-    expect(text.stdout).toMatch(/^P16 +FM2 +50 /m);
+    expect(text.stdout).toMatch(/^P16 +FM2 +50 +0\.000 /m);
+    expect(text.stdout).toMatch(/^P16 +3 +50 +0\.\d{3} +0\.\d{3} /m);
     writeFileSync(at('lone.csv'), 'time,a\n0,1\n1,2\n');
     const lone = await cli('data', 'gold', at('lone.csv'), '--out', at('lone'));
     expect([lone.code, lone.stderr]).toEqual([
@@ -87,6 +90,82 @@ describe('circumplex data gold', () => {
       expect.stringMatching(/lone\.csv: ewe-ccc needs at least two raters/),
     ]);
     expect(existsSync(at('lone'))).toBe(false);
+  });
+
+  it('puts late raters on one clock, and says by how much they were moved', async () => {
+    const said = (s: number) => Math.sin(s / 2) + Math.sin(s / 3.3);
+    const rows = Array.from({ length: 500 }, (_, t) => {
+      const s = t / 12.5;
+      return `${s},${said(s)},${said(s - 1)},${2 * said(s - 2) + 1}`;
+    });
+    writeFileSync(at('late.csv'), `time,a,b,c\n${rows.join('\n')}\n`);
+    const run = (name: string, ...more: string[]) =>
+      json('data', 'gold', at('late.csv'), '--method', 'ewe-pearson', '--out', at(name), ...more);
+    const plain = (await run('plain')).sequences[0];
+    const { align, band, sequences } = await run('moved', '--align', 'ctw', '--band', '3');
+    expect([align, band]).toEqual(['ctw', 3]);
+    for (const [i, moved] of [-1, 0, 1].entries()) expect(Math.abs(sequences[0].moved[i] - moved)).toBeLessThan(0.2);
+    expect(sequences[0].raters).toEqual(plain.raters);
+    expect(plain.raters[0].lag).toBeLessThan(-0.7);
+    expect(plain.raters[2].lag).toBeGreaterThan(0.7);
+    expect(plain.group).toMatchObject({ raters: 3, frames: 500, splitHalf: { splits: 3 } });
+    expect(Math.min(...sequences[0].weights)).toBeGreaterThan(Math.max(...plain.weights));
+    const raw = await run('raw', '--align', 'dtw', '--weigh', 'raw');
+    expect(raw.sequences[0].weights).toEqual(plain.weights);
+    const gold = (name: string) =>
+      readFileSync(at(`${name}/late.csv`), 'utf8')
+        .trimEnd()
+        .split('\n');
+    const error = (name: string) =>
+      gold(name)
+        .slice(1)
+        .reduce((sum, line) => {
+          const [time, value] = line.split(',').map(Number) as [number, number];
+          return sum + ((value - 1 / 3) / (4 / 3) - said(time - 1)) ** 2;
+        }, 0);
+    expect(error('moved')).toBeLessThan(0.3 * error('plain'));
+    writeFileSync(at('uneven.csv'), 'time,a,b\n0,1,2\n1,2,3\n5,1,2\n');
+    const uneven = await cli('data', 'gold', at('uneven.csv'), '--out', at('uneven'), '--align', 'dtw');
+    expect([uneven.code, uneven.stderr]).toEqual([1, expect.stringMatching(/uneven\.csv: .*not evenly apart/)]);
+  });
+
+  it('smooths before and after, and standardises', async () => {
+    const draw = random(3);
+    const rows = Array.from({ length: 200 }, (_, t) =>
+      [0, 1, 2].map((i) => Math.sin(t / 20) + (i + 1) * 0.2 * draw.normal() + i),
+    );
+    const text = rows.map((row, t) => `${(t * 0.04).toFixed(2)},${row}`).join('\n');
+    writeFileSync(at('noisy.csv'), `time,a,b,c\n${text}\n`);
+    const gold = async (name: string, ...more: string[]) => {
+      await succeed('data', 'gold', at('noisy.csv'), '--out', at(name), ...more);
+      const lines = readFileSync(at(`${name}/noisy.csv`), 'utf8')
+        .trimEnd()
+        .split('\n')
+        .slice(1);
+      return Float64Array.from(lines, (line) => Number(line.split(',')[1]));
+    };
+    const column = (i: number) => Float64Array.from(rows, (row) => row[i]!);
+    const curves = [0, 1, 2].map((i) => standardised(savitzkyGolay(column(i), 9, 3)));
+    const ratings = {
+      raters: ['a', 'b', 'c'],
+      values: Float64Array.from({ length: 600 }, (_, at) => curves[at % 3]![(at / 3) | 0]!),
+    };
+    const expected = movingAverage(goldStandard(ratings).values, 11);
+    const byFrames = await gold('frames', '--smooth-before', '9:3', '--standardise', '--smooth-after', '11');
+    for (const [t, value] of byFrames.entries()) expect(value).toBeCloseTo(expected[t]!, 7);
+    // .36 s and .44 s are 9 and 11 frames; .4 s is the nearest odd number, 11.
+    expect(await gold('seconds', '--smooth-before', '0.36s:3', '--standardise', '--smooth-after', '0.4s')).toEqual(
+      byFrames,
+    );
+    for (const [flag, value, rule] of [
+      ['--smooth-after', '4', /odd number of frames/],
+      ['--smooth-before', '5', /WINDOW:ORDER/],
+    ] as const) {
+      const wrong = await cli('data', 'gold', at('noisy.csv'), '--out', at('wrong'), flag, value);
+      expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(rule)]);
+    }
+    const order = await cli('data', 'gold', at('noisy.csv'), '--out', at('wrong'), '--smooth-before', '5:5');
+    expect([order.code, order.stderr]).toEqual([2, expect.stringMatching(/noisy\.csv: .*order 5 through 5/)]);
   });
 });
 
@@ -102,6 +181,21 @@ describe('circumplex data delay', () => {
     await succeed('data', 'delay', at('lagged'), '--grid', '0:0.32:0.04', '--report', at('delay.html'));
     const page = readFileSync(at('delay.html'), 'utf8');
     for (const shown of ['delay (s)', 'chosen', 'Fitted on train_']) expect(page).toContain(shown);
+    const lstm = [
+      '--estimator',
+      'lstm',
+      '--grid',
+      '0:0.08:0.04',
+      '--epochs',
+      '2',
+      '--replicas',
+      '1',
+      '--device',
+      'cpu',
+    ];
+    const learnt = await succeed('data', 'delay', at('lagged'), ...lstm);
+    expect(learnt.stderr).toMatch(/delay 3\/3/);
+    expect(learnt.stdout).toMatch(/^--delay arousal=0(\.\d+)?,valence=0(\.\d+)?$/m);
     const wrong = await cli('data', 'delay', at('lagged'), '--grid', '0:8');
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('FROM:TO:STEP')]);
   });

@@ -50,6 +50,28 @@ describe.skipIf(!PRESENT)('convertStudyforrest', () => {
     expect(worst).toBeLessThanOrEqual(0.005 + 1e-12);
   });
 
+  it('reads the observers of the audio-only version too, near the published series, which samples otherwise', async () => {
+    const { observers, curves } = await readStudyforrestObservers(ROOT, 'audio-only');
+    expect(observers).toEqual(['ao1o01', 'ao1o02', 'ao1o03']);
+    const published = await readNumberTable(join(ROOT, 'agreement/ioats_1s_ao_allchar.csv'));
+    const film = Object.values(curves).flatMap((said) =>
+      [...said[0]!.keys()].map((i) => (said[0]![i]! + said[1]![i]! + said[2]![i]!) / 3),
+    );
+    for (const [column, name] of ['arousal', 'valence'].entries()) {
+      const index = published.header.indexOf(name);
+      const expected = Array.from(
+        { length: published.length },
+        (_, s) => published.values[s * published.header.length + index]!,
+      );
+      expect(
+        pearson(
+          expected.map((_, s) => film[50 * s + column]!),
+          expected,
+        ),
+      ).toBeGreaterThan(0.95);
+    }
+  });
+
   it('is the mean of the nine observers, each of whom says -1, 0 or 1', () => {
     expect(observers.observers).toHaveLength(9);
     for (const { id, length, targets } of data.sequences) {

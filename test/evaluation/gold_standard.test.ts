@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { concordance, GOLD_METHODS, goldStandard, type Ratings, raterAgreement } from '../../lib/evaluation/index.ts';
+import { concordance, GOLD_METHODS, goldStandard, type Ratings } from '../../lib/evaluation/index.ts';
 import { random } from '../../lib/random.ts';
 
 /** A truth, and raters with offsets and noise of their own. */
@@ -105,39 +105,5 @@ describe('gold standards', () => {
     expect(() => goldStandard({ raters: ['a'], values: Float64Array.of(1, Infinity) }, 'mean')).toThrow(
       /frame 1 .*infinite/,
     );
-  });
-});
-
-describe('the agreement of raters', () => {
-  it('is of each with each, and with the mean of the others, where both speak', () => {
-    const { ratings, column } = panel([0.2, 0.5, 1], { silent: true });
-    const found = raterAgreement(ratings);
-    const spoken = (x: Float64Array, y: Float64Array) => {
-      const at = [...x.keys()].filter((t) => !Number.isNaN(x[t]! + y[t]!));
-      return concordance(
-        at.map((t) => x[t]!),
-        at.map((t) => y[t]!),
-      );
-    };
-    const [a, b, c] = [column(0), column(1), column(2)];
-    expect(found[0]!.pairwiseCcc).toBeCloseTo((spoken(a, b).ccc! + spoken(a, c).ccc!) / 2, 12);
-    const others = b.map((value, t) => average([value, c[t]!].filter((one) => !Number.isNaN(one))));
-    expect(found[0]!.cccWithOthers).toBeCloseTo(spoken(a, others).ccc!, 12);
-    expect(found[0]!.pearsonWithOthers).toBeCloseTo(spoken(a, others).pearson!, 12);
-    expect(found.map(({ frames }) => frames)).toEqual([a, b, c].map((x) => x.filter((v) => !Number.isNaN(v)).length));
-    expect(found[1]!.mean).toBeCloseTo(average(b.filter((v) => !Number.isNaN(v))), 12);
-  });
-
-  it('knows nobody to agree with for a single rater', () => {
-    const [only] = raterAgreement({ raters: ['a'], values: Float64Array.of(1, 3) });
-    expect(only).toEqual({
-      rater: 'a',
-      frames: 2,
-      mean: 2,
-      sd: 1,
-      pairwiseCcc: null,
-      cccWithOthers: null,
-      pearsonWithOthers: null,
-    });
   });
 });

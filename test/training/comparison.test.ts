@@ -44,7 +44,7 @@ describe('comparators', () => {
     expect(predict(other!).predictions).toEqual(predictions);
   });
 
-  it('support vector regressions and their fusions do neither, and learn', () => {
+  it('support vector regressions and their fusions do neither, and learn', async () => {
     const learnable = synthesize({ kind: 'demo', seed: 8, seconds: 40, sequences });
     const settings = {
       decimate: 10,
@@ -55,9 +55,9 @@ describe('comparators', () => {
       folds: 3,
     };
     const [part, other] = [learnable, poisoned(learnable)].map((one) => parts(one, 0)[0]!);
-    const found = predictBySvr(part!, 0, settings);
+    const found = await predictBySvr(part!, 0, settings);
     expect(Object.keys(found).sort()).toEqual(['svr-audio', 'svr-video', ...SVR_FUSIONS].sort());
-    const again = predictBySvr(other!, 0, settings);
+    const again = await predictBySvr(other!, 0, settings);
     for (const [name, { predictions, chosen }] of Object.entries(found)) {
       expect(again[name]).toEqual({ predictions, chosen });
       for (const { id, length } of part!.held)
@@ -73,7 +73,7 @@ describe('comparators', () => {
     expect(product).toBeGreaterThan(0);
   });
 
-  it('of one modality there is no fusion', () => {
+  it('of one modality there is no fusion', async () => {
     const { audio: _, ...modalities } = data.modalities;
     const alone = {
       ...data,
@@ -88,7 +88,7 @@ describe('comparators', () => {
       contexts: [0],
       folds: 2,
     };
-    expect(Object.keys(predictBySvr(parts(alone, 0)[0]!, 0, settings))).toEqual(['svr-video']);
+    expect(Object.keys(await predictBySvr(parts(alone, 0)[0]!, 0, settings))).toEqual(['svr-video']);
     expect([...systemsOf(alone, { streams: [stream({ name: 'video' })], fusion: 'none' }).keys()]).toEqual([
       'mean',
       'ridge',

@@ -15,17 +15,17 @@ describe('delay search', () => {
     [1, 12],
     [2, -6],
     [3, 0],
-  ])('with seed %i finds a lag of %i frames on both dimensions', (seed, lag) => {
+  ])('with seed %i finds a lag of %i frames on both dimensions', async (seed, lag) => {
     const data = synthesize({ kind: 'lagged', seed, lag, seconds: 40, sequences });
-    const found = searchDelay(data, { grid: { from: -0.8, to: 0.8, step: 1 / data.rate }, dataSeed: seed });
+    const found = await searchDelay(data, { grid: { from: -0.8, to: 0.8, step: 1 / data.rate }, dataSeed: seed });
     for (const target of data.targets) {
       expect(Math.abs((found.targets[target]?.seconds as number) * data.rate - lag)).toBeLessThanOrEqual(1);
     }
   });
 
-  it('finds it within a second where gold is slow, and looks at nothing but train', () => {
+  it('finds it within a second where gold is slow, and looks at nothing but train', async () => {
     const data = synthesize({ kind: 'demo', seed: 5, lag: 50, seconds: 60, sequences });
-    const found = searchDelay(data, { grid: { from: 0, to: 5, step: 0.2 }, decimate: 5 });
+    const found = await searchDelay(data, { grid: { from: 0, to: 5, step: 0.2 }, decimate: 5 });
     for (const target of data.targets) {
       expect(Math.abs((found.targets[target]?.seconds as number) - 2)).toBeLessThanOrEqual(1);
       expect(found.targets[target]?.curve).toHaveLength(26);
@@ -35,16 +35,70 @@ describe('delay search', () => {
     const poisoned = data.sequences.map((s) =>
       s.partition === 'train' ? s : { ...s, targets: s.targets?.map(() => 1e6) ?? null },
     );
-    expect(searchDelay({ ...data, sequences: poisoned }, { grid: { from: 0, to: 5, step: 0.2 }, decimate: 5 })).toEqual(
-      found,
-    );
+    expect(
+      await searchDelay({ ...data, sequences: poisoned }, { grid: { from: 0, to: 5, step: 0.2 }, decimate: 5 }),
+    ).toEqual(found);
   });
 
-  it('is refused without a grid, without sessions that choose, and where nothing of a sequence is left', () => {
+  it.each([5, 6, 7])(
+    'by an LSTM finds a slow lag within a second, with a better score than the ridge, seed %i',
+    async (seed) => {
+      const data = synthesize({ kind: 'demo', seed, lag: 50, seconds: 60, sequences });
+      const options = { grid: { from: 0, to: 5, step: 0.4 }, decimate: 5 };
+      const delays: number[] = [];
+      const lstm = { ...options, estimator: 'lstm', device: 'cpu', threads: 1 } as const;
+      const found = await searchDelay(data, { ...lstm, onDelay: (done, all) => delays.push(done / all) });
+      expect(delays).toHaveLength(13);
+      expect(delays.at(-1)).toBe(1);
+      const ridge = await searchDelay(data, options);
+      for (const target of data.targets) {
+        const { seconds, curve } = found.targets[target]!;
+        expect(Math.abs(seconds - 2)).toBeLessThanOrEqual(1);
+        const best = (of: typeof curve) => Math.max(...of.map(({ cccMean }) => cccMean!));
+        expect(best(curve)).toBeGreaterThan(best(ridge.targets[target]!.curve) + 0.03);
+        // It makes up for a second too few, and cannot for one too many.
+        expect(curve[2]!.cccMean! - curve[8]!.cccMean!).toBeGreaterThan(0);
+      }
+      expect([found.fitted, found.chosen]).toEqual([ridge.fitted, ridge.chosen]);
+    },
+  );
+
+  it('by an LSTM is the same again, and looks at nothing but train', async () => {
+    const data = synthesize({ kind: 'demo', seed: 3, lag: 10, seconds: 20, sequences });
+    const options = {
+      estimator: 'lstm',
+      grid: { from: 0, to: 0.8, step: 0.4 },
+      decimate: 5,
+      device: 'cpu',
+      epochs: 3,
+    } as const;
+    const found = await searchDelay(data, options);
+    expect(await searchDelay(data, { ...options, threads: 1 })).toEqual(found);
+    const poisoned = data.sequences.map((s) =>
+      s.partition === 'train' ? s : { ...s, targets: s.targets?.map(() => 1e6) ?? null },
+    );
+    expect(await searchDelay({ ...data, sequences: poisoned }, options)).toEqual(found);
+    const [one, other] = [
+      await searchDelay(data, { ...options, replicas: 1 }),
+      await searchDelay(data, { ...options, replicas: 1, seed: 1 }),
+    ];
+    const both = await searchDelay(data, { ...options, replicas: 2 });
+    const at = (of: typeof one) => of.targets.arousal!.curve[1]!.cccMean!;
+    expect(at(both)).toBeCloseTo((at(one) + at(other)) / 2, 12);
+  });
+
+  it('is refused without a grid, without sessions that choose, and where nothing of a sequence is left', async () => {
     const data = synthesize({ kind: 'lagged', seconds: 4, sequences });
-    expect(() => searchDelay(data, { grid: { from: 1, to: 0, step: 0.1 } })).toThrow(/FROM:TO:STEP/);
-    expect(() => searchDelay(data, { selection: 'none' })).toThrow(/needs sessions that choose/);
-    expect(() => searchDelay(data, { grid: { from: 0, to: 5, step: 0.1 } })).toThrow(/narrow the grid/);
+    await expect(searchDelay(data, { grid: { from: 1, to: 0, step: 0.1 } })).rejects.toThrow(/FROM:TO:STEP/);
+    await expect(searchDelay(data, { selection: 'none' })).rejects.toThrow(/needs sessions that choose/);
+    await expect(searchDelay(data, { grid: { from: 0, to: 5, step: 0.1 } })).rejects.toThrow(/narrow the grid/);
+    await expect(searchDelay(data, { estimator: 'svr' as 'ridge' })).rejects.toThrow(
+      /no estimator "svr"; .*ridge and lstm/,
+    );
+    const mute = data.sequences.map((s, i) => (i === 0 ? { ...s, targets: null } : s));
+    await expect(searchDelay({ ...data, sequences: mute }, { grid: { from: 0, to: 1, step: 0.1 } })).rejects.toThrow(
+      /no gold standard to learn/,
+    );
   });
 
   it('is made inside a training, and inside each fold of a cross-validation', async () => {
@@ -53,7 +107,7 @@ describe('delay search', () => {
     const grid = { from: 0, to: 0.8, step: 1 / data.rate };
     const options = { epochs: 1, searchDelay: grid, device: 'cpu' };
     await using run = await train(model, data, options);
-    const found = searchDelay(data, { grid });
+    const found = await searchDelay(data, { grid });
     const seconds = Object.fromEntries(Object.entries(found.targets).map(([target, own]) => [target, own.seconds]));
     expect(run.config.delay).toEqual(seconds);
     expect(run.notes.join()).toContain('searched delay: arousal');

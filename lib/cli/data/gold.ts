@@ -4,23 +4,43 @@ import { Command } from 'commander';
 import { makeDirectory, readForeignCurves, writeCurves, writeFileWhole } from '../../data/index.ts';
 import { CircumplexError } from '../../errors.ts';
 import {
+  ALIGNMENT_METHODS,
+  type AlignmentMethod,
+  alignRatings,
   GOLD_METHODS,
   type GoldMethod,
   type GoldStandard,
+  type GroupAgreement,
   goldStandard,
+  groupAgreement,
+  mapRaters,
+  movingAverage,
   type RaterAgreement,
+  type Ratings,
   raterAgreement,
+  savitzkyGolay,
+  standardised,
 } from '../../evaluation/index.ts';
-import { checkTable, goldReport, type RatedSequence, toText } from '../../report/index.ts';
+import { checkTable, goldReport, type RatedSequence, type Table, toText } from '../../report/index.ts';
 import { version } from '../../version.ts';
 import { type Io, printResult } from '../io.ts';
-import { JSON_OPTION, oneOf, option } from '../options.ts';
+import { JSON_OPTION, oneOf, option, real, refuse, whole } from '../options.ts';
+
+/** Frames, or seconds of them: the nearest odd number of frames. */
+type Window = number | { seconds: number };
 
 interface GoldFlags {
   out: string;
   method: GoldMethod;
   target: string;
   report?: string;
+  align: 'none' | AlignmentMethod;
+  band: number;
+  weigh: 'aligned' | 'raw';
+  smoothBefore?: { window: Window; order: number };
+  standardise?: boolean;
+  smoothAfter?: Window;
+  lagWithin: number;
   json?: boolean;
 }
 
@@ -41,6 +61,49 @@ export function goldCommand(io: Io): Command {
         oneOf(...GOLD_METHODS),
       ).default('ewe-ccc'),
     )
+    .addOption(
+      option(
+        '--smooth-before <window:order>',
+        "smooth each rater first, by Savitzky and Golay's filter: frames (odd) or seconds, and the polynomial's order, as 5:3 or 0.6s:3",
+        savitzkyGolayWindow,
+      ),
+    )
+    .addOption(option('--standardise', 'then give each rater mean 0 and standard deviation 1: gold is in that unit'))
+    .addOption(
+      option(
+        '--align <method>',
+        "then put raters on the mean rater's clock: none, dtw (dynamic time warping) or ctw (canonical time warping, which does not mind offsets and scales of raters)",
+        oneOf('none', ...ALIGNMENT_METHODS),
+      ).default('none'),
+    )
+    .addOption(
+      option(
+        '--band <seconds>',
+        'how far --align may move a rater',
+        real('above 0', (value) => value > 0),
+      ).default(4),
+    )
+    .addOption(
+      option(
+        '--weigh <curves>',
+        'aligned or raw: whose agreement makes the weights, where there is --align',
+        oneOf('aligned', 'raw'),
+      ).default('aligned'),
+    )
+    .addOption(
+      option(
+        '--smooth-after <window>',
+        'a moving average of the fused curve: frames (odd) or seconds, as 11 or 0.4s',
+        window,
+      ),
+    )
+    .addOption(
+      option(
+        '--lag-within <seconds>',
+        "how far the table looks for a rater's lag behind the others",
+        real('from 0', (value) => value >= 0),
+      ).default(5),
+    )
     .addOption(option('--target <name>', 'the name of the column').default('arousal'))
     .addOption(
       option('--report <file>', 'also write one self-contained HTML page: agreement, raters and gold over time'),
@@ -54,13 +117,13 @@ interface MadeGold extends GoldStandard {
   file: string;
   times: Float64Array;
   raters: RaterAgreement[];
+  group: GroupAgreement;
+  /** Seconds by which each rater was moved to the front, on average; absent without alignment. */
+  moved?: number[];
 }
 
-async function makeGold(
-  io: Io,
-  paths: readonly string[],
-  { out, method, target, report, json }: GoldFlags,
-): Promise<void> {
+async function makeGold(io: Io, paths: readonly string[], flags: GoldFlags): Promise<void> {
+  const { out, target, method, report } = flags;
   const made: MadeGold[] = [];
   const rated: RatedSequence[] = [];
   for (const path of paths) {
@@ -72,47 +135,147 @@ async function makeGold(
     if (existsSync(file) || made.some((one) => one.file === file)) {
       throw new CircumplexError('ERR_FILE', `${file} is there already: choose another --out`);
     }
-    const gold = about(path, () => goldStandard(ratings, method));
-    const raters = raterAgreement(ratings);
-    made.push({ sequence, file, times, ...gold, raters });
-    rated.push({ sequence, times, names, ratings: values, gold: gold.values, agreement: raters });
+    const one = { sequence, file, times, ...about(path, () => fused(ratings, times, flags)) };
+    made.push(one);
+    rated.push({ sequence, times, names, ratings: values, gold: one.values, agreement: one.raters });
   }
   await makeDirectory(out);
   for (const { file, times, values } of made) await writeCurves(file, [target], values, times);
-  const table = checkTable({
+  const table = agreementTable(made, flags);
+  if (report !== undefined) {
+    const provenance = { version, ratings: paths, ...flags };
+    await writeFileWhole(report, await goldReport({ target, method, sequences: rated, table, provenance }));
+  }
+  const { json: asJson, out: _, report: __, ...options } = flags;
+  const document = { ...options, sequences: made.map(({ times: _, values: __, ...one }) => one) };
+  printResult(io, asJson, document, `${toText(table)}\n${toText(groupTable(made))}`);
+}
+
+function fused(given: Ratings, times: Float64Array, flags: GoldFlags) {
+  const { method, align, band, weigh, smoothBefore, standardise, smoothAfter } = flags;
+  const agreement = agreementOf(given, times, flags.lagWithin);
+  const frames = (span: Window) => (typeof span === 'number' ? span : oddFrames(span.seconds * rateOf(times)));
+  let ratings = given;
+  if (smoothBefore) {
+    const { window: span, order } = smoothBefore;
+    ratings = mapRaters(ratings, (curve) => savitzkyGolay(curve, frames(span), order));
+  }
+  if (standardise) ratings = mapRaters(ratings, standardised);
+  const aligned =
+    align === 'none' ? null : alignRatings(ratings, { method: align, band: Math.round(band * rateOf(times)) });
+  const gold = goldStandard(aligned ?? ratings, method, weigh === 'raw' ? { weighedBy: ratings } : {});
+  const values = smoothAfter ? movingAverage(gold.values, frames(smoothAfter)) : gold.values;
+  return {
+    values,
+    weights: gold.weights,
+    ...agreement,
+    ...(aligned && { moved: aligned.lags.map((lag) => lag / rateOf(times)) }),
+  };
+}
+
+/** The nearest odd number, the larger of two. */
+function oddFrames(frames: number): number {
+  return 2 * Math.floor(frames / 2 + 1e-6) + 1;
+}
+
+/** Of the ratings as they are; lags in seconds, null where frames are not evenly apart. */
+function agreementOf(ratings: Ratings, times: Float64Array, lagWithin: number) {
+  const rate = evenRate(times);
+  const raters = raterAgreement(ratings, { lagWithin: rate === null ? 0 : Math.round(lagWithin * rate) });
+  const inSeconds = (lag: number | null) => (lag === null || rate === null ? null : lag / rate);
+  return { raters: raters.map((one) => ({ ...one, lag: inSeconds(one.lag) })), group: groupAgreement(ratings) };
+}
+
+/** Hz. Options in seconds need frames that are evenly apart. */
+function rateOf(times: Float64Array): number {
+  const rate = evenRate(times);
+  if (rate !== null) return rate;
+  throw new CircumplexError('ERR_DATA', 'its frames are not evenly apart in time, which alignment and seconds need');
+}
+
+function evenRate(times: Float64Array): number | null {
+  const first = times[0] as number;
+  const period = ((times.at(-1) as number) - first) / (times.length - 1);
+  const even = times.every((time, t) => Math.abs(time - first - t * period) <= period / 2);
+  return even && period > 0 ? 1 / period : null;
+}
+
+function agreementTable(made: readonly MadeGold[], { target, method, align }: GoldFlags): Table {
+  const moved = made.some((one) => one.moved);
+  return checkTable({
     title: `Raters' agreement, ${target}`,
-    note: `Agreement is CCC over the frames where both speak: the mean over the other raters, then with their mean, as is Pearson's r. Weights: ${method}.`,
+    note: `Agreement is CCC over the frames where both speak, of the ratings as they are: the mean over the other raters, then with their mean, as is Pearson's r. Lag: by how many seconds the rater follows the others' mean. Weights: ${method}.${moved ? ` Moved: to the front by ${align}, on average, in seconds.` : ''}`,
     columns: [
       { name: 'sequence' },
       { name: 'rater' },
       { name: 'frames', digits: 0 },
+      { name: 'silent' },
       { name: 'agreement with each other, pairwise' },
       { name: 'agreement with the others' },
       { name: 'Pearson r' },
+      { name: 'lag, s', digits: 2 },
       { name: 'mean' },
       { name: 'sd' },
       { name: 'weight' },
+      ...(moved ? [{ name: 'moved, s', digits: 2 }] : []),
+      { name: '' },
     ],
-    rows: made.flatMap(({ sequence, raters, weights }) =>
-      raters.map((r, i) => [
-        sequence,
+    rows: made.flatMap((one) =>
+      one.raters.map((r, i) => [
+        one.sequence,
         r.rater,
         r.frames,
+        r.silence,
         r.pairwiseCcc,
         r.cccWithOthers,
         r.pearsonWithOthers,
+        r.lag,
         r.mean,
         r.sd,
-        weights[i] as number,
+        one.weights[i] as number,
+        ...(one.moved ? [one.moved[i] as number] : []),
+        r.contradicts ? 'contradicts the others' : '',
       ]),
     ),
   });
-  if (report !== undefined) {
-    const provenance = { version, ratings: paths, target, method };
-    await writeFileWhole(report, await goldReport({ target, method, sequences: rated, table, provenance }));
-  }
-  const document = { target, method, sequences: made.map(({ times: _, values: __, ...one }) => one) };
-  printResult(io, json, document, toText(table));
+}
+
+function groupTable(made: readonly MadeGold[]): Table {
+  return checkTable({
+    title: 'Raters as a group',
+    note: "Alpha: Cronbach's, which is ICC(3,k), over the frames where all speak. Split half: Spearman's correlation of two halves' mean curves, over all splits, and what Spearman and Brown expect of all raters then.",
+    columns: [
+      { name: 'sequence' },
+      { name: 'raters', digits: 0 },
+      { name: 'frames where all speak', digits: 0 },
+      { name: 'agreement, mean over pairs' },
+      { name: 'alpha' },
+      { name: 'split half' },
+      { name: 'of all' },
+    ],
+    rows: made.map(({ sequence, group }) => [
+      sequence,
+      group.raters,
+      group.frames,
+      group.pairwiseCcc,
+      group.alpha,
+      group.splitHalf?.mean ?? null,
+      group.splitHalf?.spearmanBrown ?? null,
+    ]),
+  });
+}
+
+function savitzkyGolayWindow(text: string): { window: Window; order: number } {
+  const [span, order, ...rest] = text.split(':');
+  if (span === undefined || order === undefined || rest.length > 0) refuse('It must be WINDOW:ORDER: 5:3 or 0.6s:3.');
+  return { window: window(span), order: whole(0)(order) };
+}
+
+function window(text: string): Window {
+  const seconds = /^(\d+(?:\.\d+)?)s$/.exec(text)?.[1];
+  if (seconds !== undefined) return { seconds: Number(seconds) };
+  const frames = whole(1)(text);
+  return frames % 2 === 1 ? frames : refuse('It must be an odd number of frames, or seconds as in 0.4s.');
 }
 
 /** Errors with the file's name before them. */

@@ -168,7 +168,7 @@ async function unitOf(
   const dataSeed = options.dataSeed ?? 0;
   const made: Record<string, Fitted> =
     system.kind === 'svr'
-      ? predictBySvr(part, dataSeed)
+      ? await predictBySvr(part, dataSeed)
       : { [system.name]: system.kind === 'mean' ? predictTrainMean(part) : predictByRidge(part, dataSeed) };
   const seconds = (performance.now() - started) / 1000;
   // The regressions and their fusions come together, and share their time.

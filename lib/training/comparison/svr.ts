@@ -92,11 +92,11 @@ interface Problem {
  *
  * @returns by system's name: `svr-<modality>`, and with several modalities {@link SVR_FUSIONS}
  */
-export function predictBySvr(
+export async function predictBySvr(
   { dataset, held }: Part,
   dataSeed: number,
   settings: SvrSettings = svrSettings(dataset),
-): Record<string, Fitted> {
+): Promise<Record<string, Fitted>> {
   const taught = dataset.sequences.filter((s) => s.partition === 'train' && s.targets !== null);
   const small = decimate({ ...dataset, sequences: [...taught, ...held] }, settings.decimate);
   const [train, tested] = [small.sequences.slice(0, taught.length), small.sequences.slice(taught.length)];
@@ -104,9 +104,10 @@ export function predictBySvr(
   const folds = Math.min(settings.folds, sessions.length);
   const fold = Object.fromEntries(train.map((s) => [s.id, sessions.indexOf(s.session) % folds]));
   const modalities = Object.keys(small.modalities);
-  const delays = Object.fromEntries(
-    modalities.map((modality) => [modality, folds > 1 ? delayOf(small, train, modality, dataSeed, settings) : {}]),
-  );
+  const delays: Record<string, Record<string, number>> = {};
+  for (const modality of modalities) {
+    delays[modality] = folds > 1 ? await delayOf(small, train, modality, dataSeed, settings) : {};
+  }
   // By modality, then target.
   const views: Record<string, Predicted[]> = Object.fromEntries(modalities.map((modality) => [modality, []]));
   const systems: Record<string, { curves: Curves[]; chosen: Record<string, unknown> }> = {};
@@ -152,7 +153,7 @@ export function predictBySvr(
 }
 
 /** Each target's delay beside one modality. */
-function delayOf(
+async function delayOf(
   small: Dataset,
   train: readonly Sequence[],
   modality: string,
@@ -164,7 +165,7 @@ function delayOf(
   const shortest = Math.min(...train.map((s) => s.length)) / small.rate;
   const { from, to, step } = settings.delays;
   const grid = { from, to: Math.max(from, Math.min(to, shortest / 4)), step };
-  const { targets } = searchDelay(alone, { grid, dataSeed });
+  const { targets } = await searchDelay(alone, { grid, dataSeed });
   return Object.fromEntries(Object.entries(targets).map(([target, { seconds }]) => [target, seconds]));
 }
 
