@@ -5,6 +5,19 @@
 #include "core/error.h"
 
 namespace circumplex {
+
+size_t bytes_of(Type type) {
+  switch (type) {
+    case Type::f32:
+    case Type::i32:
+      return 4;
+    case Type::f64:
+      return 8;
+    case Type::u8:
+      return 1;
+  }
+  return 0;
+}
 namespace {
 
 const char* name_of(Type type) {

@@ -8,19 +8,6 @@
 namespace circumplex {
 namespace {
 
-size_t bytes_of(Type type) {
-  switch (type) {
-    case Type::f32:
-    case Type::i32:
-      return 4;
-    case Type::f64:
-      return 8;
-    case Type::u8:
-      return 1;
-  }
-  return 0;
-}
-
 // The part of a memory block that a tensor covers within one replica.
 struct Range {
   const Memory* memory;

@@ -12,6 +12,7 @@
 namespace circumplex {
 
 enum class Type : uint8_t { f32, f64, i32, u8 };
+size_t bytes_of(Type type);  // of one element
 
 // A view of device memory: [replica, dims...], row-major, `stride` elements from one replica to the next.
 // A tensor that all replicas share (data, masks) has stride 0. Activations are [replica, time, lane, feature].

@@ -488,7 +488,9 @@ void plan_attentive_lstm(Plan& plan, const Call& call) {
   if (read.stream) s->seen = static_cast<uint8_t*>(plan.allocate(replicas * all));
   plan_layers(plan, s);
 
+  plan.weight(s->score);
   for (int64_t l = 0; l < s->layers; l++) {
+    prepares_from(plan, s->layer[l].weights);
     plan.prepare(replicas * divide_up(4 * s->hp / kPanel, kPanelBlock), pack, &s->layer[l]);
   }
   if (read.stream) plan.stage(replicas, slide, s);
@@ -520,6 +522,8 @@ void plan_attentive_lstm_backward(Plan& plan, const Call& call) {
     s->packed_score_backward = plan.floats(replicas * packed_size(s->hidden, s->width));
   }
   plan.scratch((2 * s->layers * s->hp + s->hidden) * s->lanes * static_cast<int64_t>(sizeof(float)));
+  plan.weight(s->score);
+  for (int64_t l = 0; l < s->layers; l++) prepares_from(plan, s->layer[l].weights);
   plan.prepare(replicas * s->layers, pack_backward, s);
   plan.stage(replicas * s->blocks * s->backward.segments, recur_backward, s);
   plan.stage(replicas * (s->frames + s->halo), gather_band, s);

@@ -3,8 +3,17 @@
 //   i, f, o = sigmoid(z), g = tanh(z), c = f c' + i g, h = o tanh(c).
 
 #include "cpu/math.h"
+#include "cpu/plan.h"
+#include "operators/lstm.h"
 
 namespace circumplex::CIRCUMPLEX_ISA {
+
+CIRCUMPLEX_INLINE void prepares_from(Plan& plan, const LstmWeights& w) {
+  plan.weight(w.w_ih);
+  plan.weight(w.w_hh);
+  plan.weight(w.b_ih);
+  plan.weight(w.b_hh);
+}
 
 // Units of a layer padded so that every panel is full; padded units stay exactly 0.
 CIRCUMPLEX_INLINE int64_t padded_units(int64_t hidden) { return round_up(hidden, 2 * W); }

@@ -10,6 +10,14 @@
 #include "cpu/plan.h"
 
 namespace circumplex::cpu {
+namespace {
+
+Span span_of(const Tensor& tensor) {
+  const auto* begin = static_cast<const char*>(tensor.data);
+  return {begin, !begin ? nullptr : begin + static_cast<size_t>(tensor.size()) * bytes_of(tensor.type)};
+}
+
+}  // namespace
 
 void Plan::stage(int64_t tasks, void (*run)(void*, int64_t, Worker&), void* self) {
   round_++;
@@ -25,12 +33,16 @@ void Plan::prepare(int64_t tasks, void (*run)(void*, int64_t, Worker&), void* se
   stages_.push_back({run, self, tasks, round_, true});
 }
 
+void Plan::weight(const Tensor& tensor) { weights_.push_back(span_of(tensor)); }
+
 void Plan::scratch(int64_t bytes) { scratch_bytes_ = std::max(scratch_bytes_, bytes); }
 
 std::vector<Stage> Plan::take_stages() {
   round_ = -1;
   return std::exchange(stages_, {});
 }
+
+std::vector<Span> Plan::take_weights() { return std::exchange(weights_, {}); }
 
 namespace {
 
@@ -51,7 +63,9 @@ class CpuExecution final : public Execution {
 
   std::string add(const Call& call, int64_t level) override {
     find_operator(device_.instruction_set().operators, call.op).plan(plan_, call);
-    steps_.push_back({level, plan_.take_stages()});
+    std::vector<Span> writes;
+    for (const Tensor& output : call.outputs_) writes.push_back(span_of(output));
+    steps_.push_back({level, plan_.take_stages(), plan_.take_weights(), std::move(writes)});
     return plan_.take_kernel();
   }
 
@@ -74,13 +88,13 @@ class CpuExecution final : public Execution {
     control_.bypass = settings_.bypass;
     control_.data = run.data ? run.data->view() : DataView{};
 
-    const std::vector<Region>& regions = regions_of(run);
     const int64_t row = control_.lanes * kScheduleColumns;
     const int64_t chunks = static_cast<int64_t>(run.schedule.size()) / row;
     for (int64_t chunk = 0; chunk < chunks; chunk++) {
       if (run.stop.load(std::memory_order_relaxed)) return chunk;
       set_chunk(run.schedule.data() + chunk * row);
-      for (const Region& region : regions) device_.pool().run(region.tasks, &Region::task, &region);
+      const bool prepared = chunk > 0 || settings_.prepared;
+      for (const Region& region : regions_of(run, prepared)) device_.pool().run(region.tasks, &Region::task, &region);
       run.chunk_done(chunk + 1);
     }
     return chunks;
@@ -90,6 +104,7 @@ class CpuExecution final : public Execution {
   struct Step {
     int64_t level;
     std::vector<Stage> stages;
+    std::vector<Span> weights, writes;
   };
 
   // One parallel region: the same round of every call of a level.
@@ -120,8 +135,8 @@ class CpuExecution final : public Execution {
     }
   }
 
-  const std::vector<Region>& regions_of(const Run& run) {
-    const bool prepared = run.settings.prepared;
+  // `prepared`: what follows from weights alone is there, where no call of the run writes these weights.
+  const std::vector<Region>& regions_of(const Run& run, bool prepared) {
     const auto [at, added] = regions_.try_emplace({run.from_call, run.to_call, prepared});
     if (added) at->second = make_regions(run.from_call, run.to_call, prepared);
     return at->second;
@@ -131,8 +146,9 @@ class CpuExecution final : public Execution {
     std::map<std::pair<int64_t, int64_t>, Region> regions;  // of a level and a round
     for (int64_t call = from_call; call < to_call; call++) {
       const Step& step = steps_[static_cast<size_t>(call)];
+      const bool ready = prepared && !writes_any(step.weights, from_call, to_call);
       for (const Stage& stage : step.stages) {
-        if (stage.tasks == 0 || (stage.prepares && prepared)) continue;
+        if (stage.tasks == 0 || (stage.prepares && ready)) continue;
         Region& region = regions[{step.level, stage.round}];
         region.stages.push_back(&stage);
         region.first.push_back(region.tasks);
@@ -143,6 +159,17 @@ class CpuExecution final : public Execution {
     std::vector<Region> list;
     for (auto& [place, region] : regions) list.push_back(std::move(region));
     return list;
+  }
+
+  bool writes_any(const std::vector<Span>& weights, int64_t from_call, int64_t to_call) const {
+    for (int64_t call = from_call; call < to_call; call++) {
+      for (const Span& written : steps_[static_cast<size_t>(call)].writes) {
+        for (const Span& weight : weights) {
+          if (written.begin < weight.end && weight.begin < written.end) return true;
+        }
+      }
+    }
+    return false;
   }
 
   Device& device_;

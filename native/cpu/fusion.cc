@@ -179,6 +179,7 @@ void plan_dimension_fusion(Plan& plan, const Call& call) {
     f.panels_size = packed_size(f.features, f.scores);
     f.panels = plan.floats(f.weight.replicas * f.panels_size);
     f.matrix = plan.floats(f.weight.replicas * f.scores * f.features);
+    plan.weight(f.weight);
     plan.prepare(f.weight.replicas, pack<false>, &f);
   }
   plan.stage(tasks_of(f.rows), fuse, &f);
@@ -196,6 +197,7 @@ void plan_dimension_fusion_backward(Plan& plan, const Call& call) {
     f.panels_size = packed_size(f.scores, f.features);
     f.panels = plan.floats(f.weight.replicas * f.panels_size);
     f.matrix = plan.floats(f.weight.replicas * f.scores * f.features);
+    plan.weight(f.weight);
     plan.prepare(f.weight.replicas, pack<true>, &f);
     plan.stage(tasks_of(f.rows), multiply_context, &f);
   }

@@ -43,6 +43,7 @@ void multiply(void* self, int64_t task, Worker&) {
 void plan_pack(Plan& plan, Product& p) {
   p.panels_size = packed_size(p.k, p.n);
   p.panels = plan.floats(p.weight.replicas * p.panels_size);
+  plan.weight(p.weight);
   plan.prepare(p.weight.replicas * divide_up(p.n, kPanel), pack, &p);
 }
 

@@ -348,6 +348,7 @@ void plan_lstm(Plan& plan, const Call& call) {
 
   const int64_t replicas = control.replicas, panels = 4 * s->hp / kPanel;
   for (int64_t i = 0; i < s->layers * s->directions; i++) {
+    prepares_from(plan, s->direction[i].weights);
     plan.prepare(replicas * divide_up(panels, kPanelBlock), pack, &s->direction[i]);
   }
   for (int64_t l = 0; l < s->layers; l++) {
@@ -387,6 +388,7 @@ void plan_lstm_backward(Plan& plan, const Call& call) {
     layer.packed_hh = plan.floats(s->directions * replicas * packed_size(k, s->hidden));
     if (layer.dx) layer.packed_ih = plan.floats(s->directions * replicas * packed_size(k, input));
     const int64_t tasks = s->directions * replicas * (divide_up(divide_up(input, kPanel), kPanelBlock) + 1);
+    for (int64_t i = 0; i < s->directions; i++) prepares_from(plan, s->direction[l * s->directions + i].weights);
     plan.prepare(tasks, pack_backward, &layer);
   }
   plan.scratch(2 * s->lanes * s->hp * static_cast<int64_t>(sizeof(float)));

@@ -76,6 +76,26 @@ describe('a program', () => {
     program.dispose();
   });
 
+  it.each([1, 2])('takes weights as they are when a chunk begins, %i calls a chunk', (calls) => {
+    const graph = new Graph({ replicas: 1, lanes: 1, chunk: 1 });
+    const x = graph.value('f32', [1, 1, 2]);
+    const weight = graph.value('f32', [1, 2]);
+    const step = graph.value('f32', [1, 2]);
+    const y = linear(graph, x, weight, null);
+    graph.call('add', [weight, step], [weight]);
+    const program = new Program(device, graph);
+    program.write(x, Float32Array.of(1, 10));
+    program.write(weight, Float32Array.of(1, 2));
+    program.write(step, Float32Array.of(1, 1));
+    const three = Int32Array.of(0, 0, 1, 3, 0, 1, 1, 3, 0, 2, 1, 3);
+    program.runSync(three, {}, 0, calls);
+    expect(program.readFloats(y)).toEqual(Float32Array.of(calls === 2 ? 43 : 21));
+    program.write(weight, Float32Array.of(3, 4));
+    program.runSync(three, {}, 0, 1);
+    expect(program.readFloats(y)).toEqual(Float32Array.of(43));
+    program.dispose();
+  });
+
   it('gives its memory back', () => {
     const before = memory();
     const { program } = build();
