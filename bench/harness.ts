@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** The repository; this file runs as build/bench/NAME.mjs. */
@@ -136,9 +137,12 @@ export interface Contender {
 
 export type Measured = { name: string; note?: string } & ((Summary & { rounds: number }) | { error: string });
 
+/** Milliseconds in which the threads of whoever was measured last, waiting for more work at full speed, go to sleep. */
+const REST = 50;
+
 /**
  * Measures contenders in turn, round by round, so that what disturbs the machine meets all of them: one warm-up, then
- * `rounds` rounds, fewer for who has had `budget` seconds. One that fails is reported as such.
+ * `rounds` rounds, fewer for who has had `budget` seconds, each after a rest. One that fails is reported as such.
  *
  * @throws Error when a contender computes something else
  */
@@ -148,6 +152,7 @@ export async function measure(contenders: readonly Contender[], rounds: number, 
     for (const entry of entries) {
       if (entry.error || (entry.spent > budget && entry.times.length > 0)) continue;
       const { name, differs, seconds } = entry.contender;
+      await setTimeout(REST);
       try {
         const off = round < 0 && differs ? await differs() : 0;
         if (!(off < 1e-3)) throw new Disagreement(`${name} computes something else: it differs by ${off}`);

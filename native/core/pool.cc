@@ -65,8 +65,8 @@ Pool::~Pool() { end(); }
 
 void Pool::end() {
   stop_ = true;
-  generation_.fetch_add(1, std::memory_order_release);
-  generation_.notify_all();
+  state_.fetch_add(kRegion, std::memory_order_release);
+  state_.notify_all();
   for (auto& worker : workers_) worker.join();
 }
 
@@ -79,25 +79,36 @@ void Pool::run(int64_t tasks, TaskFunction function, const void* context) {
   context_ = context;
   tasks_ = tasks;
   next_.store(0, std::memory_order_relaxed);
-  busy_.store(threads_ - 1, std::memory_order_relaxed);
-  generation_.fetch_add(1, std::memory_order_release);
-  generation_.notify_all();
+  state_.store((state_.load(std::memory_order_relaxed) + kRegion) | kOpen, std::memory_order_release);
+  state_.notify_all();
   drain(0);
-  for (int32_t busy; (busy = busy_.load(std::memory_order_acquire)) != 0;) await_change(busy_, busy);
+  uint32_t state = state_.fetch_and(~kOpen, std::memory_order_acq_rel) & ~kOpen;
+  for (; (state & kInside) != 0; state = state_.load(std::memory_order_acquire)) await_change(state_, state);
 }
 
 void Pool::drain(int index) {
   for (int64_t task; (task = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;) function_(context_, task, index);
 }
 
+// Takes part in the region that is open, unless it is the one that was `left` already: whether it did.
+bool Pool::join(uint32_t state, uint32_t left, int index) {
+  if ((state & kOpen) == 0 || state / kRegion == left) return false;
+  if (!state_.compare_exchange_strong(state, state + 1, std::memory_order_acquire)) return false;
+  drain(index);
+  if (((state_.fetch_sub(1, std::memory_order_acq_rel) - 1) & (kOpen | kInside)) == 0) state_.notify_all();
+  return true;
+}
+
 void Pool::work(int index) {
   FlushDenormals flush;
-  for (uint32_t seen = 0;;) {
-    await_change(generation_, seen);
+  for (uint32_t left = 0;;) {
+    const uint32_t state = state_.load(std::memory_order_acquire);
     if (stop_) return;
-    seen = generation_.load(std::memory_order_acquire);
-    drain(index);
-    if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
+    if (join(state, left, index)) {
+      left = state / kRegion;
+    } else {
+      await_change(state_, state);
+    }
   }
 }
 

@@ -16,7 +16,9 @@ struct Worker {
 using TaskFunction = void (*)(const void* context, int64_t task, int worker);
 
 // A persistent pool for fork-join regions. The calling thread takes part; tasks are handed out by an atomic counter.
-// Idle workers spin briefly (a fork costs well under a microsecond while a program runs) and then sleep.
+// Idle workers spin briefly (a fork costs well under a microsecond while a program runs) and then sleep. A worker that
+// wakes late, or that the system lets wait, delays nobody: a region ends when its tasks are done, and waits only for
+// those inside it.
 class Pool {
  public:
   explicit Pool(int threads);
@@ -31,6 +33,7 @@ class Pool {
  private:
   void work(int index);
   void drain(int index);
+  bool join(uint32_t state, uint32_t left, int index);
   void end();
 
   const int threads_;
@@ -39,8 +42,9 @@ class Pool {
   const void* context_ = nullptr;
   int64_t tasks_ = 0;
   alignas(64) std::atomic<int64_t> next_{0};
-  alignas(64) std::atomic<uint32_t> generation_{0};
-  alignas(64) std::atomic<int32_t> busy_{0};
+  // The number of the region, whether workers may still enter it, and how many are inside.
+  static constexpr uint32_t kInside = (1u << 12) - 1, kOpen = 1u << 12, kRegion = 1u << 13;
+  alignas(64) std::atomic<uint32_t> state_{0};
   std::atomic<bool> stop_{false};
 };
 
