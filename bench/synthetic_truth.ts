@@ -3,7 +3,7 @@
  * against a lag, attention against key frames. --seeds N (3), --threads N (1), --out FILE.
  */
 
-import { conditionTable, type RunScores } from '../lib/report/scoreTables.ts';
+import { conditionTable, type RunScores } from '../lib/report/score_tables.ts';
 import { checkTable, type Table, toText } from '../lib/report/tables.ts';
 import {
   type Agreement,

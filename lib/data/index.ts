@@ -65,7 +65,7 @@ export {
   type StudyforrestOptions,
   type StudyforrestVersion,
 } from './studyforrest.ts';
-export type { StudyforrestModality } from './studyforrestFeatures.ts';
+export type { StudyforrestModality } from './studyforrest_features.ts';
 export {
   readSubmissionRows,
   SUBMISSIONS,
@@ -75,4 +75,4 @@ export {
   submission,
 } from './submissions.ts';
 export { type SyntheticDataset, synthesize, type Truth } from './synthetic.ts';
-export type { SyntheticKind, SyntheticOptions, View } from './syntheticOptions.ts';
+export type { SyntheticKind, SyntheticOptions, View } from './synthetic_options.ts';

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { CircumplexError } from '../errors.ts';
 import { checkDataset, type Dataset, type SequenceAccess, withAccess } from './dataset.ts';
 import { dataError } from './manifest.ts';
-import { MODALITIES, type StudyforrestModality } from './studyforrestFeatures.ts';
-import { type Annotation, cover, FILM, RATE, readAnnotation, SEGMENTS, texts } from './studyforrestFilm.ts';
+import { MODALITIES, type StudyforrestModality } from './studyforrest_features.ts';
+import { type Annotation, cover, FILM, RATE, readAnnotation, SEGMENTS, texts } from './studyforrest_film.ts';
 
 const TARGETS = ['arousal', 'valence'] as const;
 

@@ -2,7 +2,7 @@ import { random } from '../random.ts';
 import { type Dataset, type Partition, type Sequence, type SequenceAccess, withAccess } from './dataset.ts';
 import { PARTITIONS } from './manifest.ts';
 import { dot, interleave, latent, lowPassed, type Mixing, mixing, smoothFunctions, squash } from './signals.ts';
-import { DIMENSIONS, resolve, type Settings, type SyntheticOptions, TARGETS, VIEWS } from './syntheticOptions.ts';
+import { DIMENSIONS, resolve, type Settings, type SyntheticOptions, TARGETS, VIEWS } from './synthetic_options.ts';
 
 /** What the data were made of; keyed by sequence. */
 export interface Truth {

@@ -2,8 +2,8 @@ import { replicaStatistics } from '../evaluation/replicas.ts';
 import type { Scores } from '../evaluation/score.ts';
 import type { PairedComparison } from '../evaluation/statistics.ts';
 import { reportHtml } from './html.ts';
-import { intervalFigure, pairedFigure, shareFigure, spreadFigure } from './scoreSections.ts';
-import { comparisonTable, describeConvention, type SystemScores, systemTable } from './scoreTables.ts';
+import { intervalFigure, pairedFigure, shareFigure, spreadFigure } from './score_sections.ts';
+import { comparisonTable, describeConvention, type SystemScores, systemTable } from './score_tables.ts';
 import { cccColumn, checkTable, type Table, toCsv, toLatex, toMarkdown } from './tables.ts';
 
 /** Systems that were fitted to the same parts of a data set, and scored on what was held out. */

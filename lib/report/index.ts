@@ -4,7 +4,7 @@ export * from './figures/index.ts';
 export { type GoldReport, goldReport, type RatedSequence } from './gold_report.ts';
 export { type Report, type ReportFigure, type ReportSection, reportHtml } from './html.ts';
 export { type Condition, type OurRuns, type PaperCondition, paperConditions, paperTables } from './paper.ts';
-export { reliabilityTables } from './reliabilityTables.ts';
+export { reliabilityTables } from './reliability_tables.ts';
 export { type ScoreReport, scoreReport } from './score_report.ts';
 export {
   comparisonTable,
@@ -19,7 +19,7 @@ export {
   shareTable,
   systemScores,
   systemTable,
-} from './scoreTables.ts';
+} from './score_tables.ts';
 export {
   aggregates,
   type Cell,

@@ -1,5 +1,5 @@
 import { replicaStatistics } from '../evaluation/replicas.ts';
-import { type RunScores, runCount } from './scoreTables.ts';
+import { type RunScores, runCount } from './score_tables.ts';
 import { type Cell, cccColumn, checkTable, type Statistic, type Table } from './tables.ts';
 
 /** A condition of the paper's experiments, or one of our controls; where the paper has no value, `paper` is null. */

@@ -1,8 +1,8 @@
-import { attentionMap } from './figures/attentionMap.ts';
-import { boxPlot } from './figures/boxPlot.ts';
-import { timeCourse } from './figures/timeCourse.ts';
-import { windowWeights } from './figures/windowWeights.ts';
-import { fusionWeights } from './fusionWeights.ts';
+import { attentionMap } from './figures/attention_map.ts';
+import { boxPlot } from './figures/box_plot.ts';
+import { timeCourse } from './figures/time_course.ts';
+import { windowWeights } from './figures/window_weights.ts';
+import { fusionWeights } from './fusion_weights.ts';
 import { type ReportFigure, reportHtml } from './html.ts';
 import { type OurRuns, type PaperCondition, paperConditions, paperTables } from './paper.ts';
 import { type Table, toCsv, toMarkdown } from './tables.ts';

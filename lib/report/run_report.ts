@@ -1,10 +1,10 @@
 import { type Concordance, type ReliabilityTest, replicaStatistics, type Scores } from '../evaluation/index.ts';
 import type { Prediction } from '../models/predict.ts';
 import { attentionMap, type EpochLine, learningCurves, timeCourse, windowWeights } from './figures/index.ts';
-import { fusionWeights } from './fusionWeights.ts';
+import { fusionWeights } from './fusion_weights.ts';
 import { type ReportFigure, type ReportSection, reportHtml } from './html.ts';
-import { reliabilitySection } from './reliabilityTables.ts';
-import { intervalFigure, shareFigure, spreadFigure } from './scoreSections.ts';
+import { reliabilitySection } from './reliability_tables.ts';
+import { intervalFigure, shareFigure, spreadFigure } from './score_sections.ts';
 import {
   conditionTable,
   type RunScores,
@@ -13,7 +13,7 @@ import {
   sequenceTable,
   shareTable,
   systemTable,
-} from './scoreTables.ts';
+} from './score_tables.ts';
 import { aggregates, formatNumber } from './tables.ts';
 
 /** A sequence with what was predicted for it. */

@@ -1,6 +1,6 @@
 import type { ConventionName, PairedComparison } from '../evaluation/index.ts';
 import { type ReportSection, reportHtml } from './html.ts';
-import { intervalFigure, pairedFigure, shareFigure, spreadFigure } from './scoreSections.ts';
+import { intervalFigure, pairedFigure, shareFigure, spreadFigure } from './score_sections.ts';
 import {
   comparisonTable,
   type SystemScores,
@@ -8,8 +8,8 @@ import {
   sequenceTable,
   shareTable,
   systemTable,
-} from './scoreTables.ts';
-import { systemLabels } from './systemLabels.ts';
+} from './score_tables.ts';
+import { systemLabels } from './system_labels.ts';
 import { formatNumber } from './tables.ts';
 
 export interface ScoreReport {

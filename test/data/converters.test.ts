@@ -13,8 +13,8 @@ import {
   writeDataset,
 } from '../../lib/data/index.ts';
 import { folder } from './folder.ts';
-import { npyOf } from './npyFile.ts';
-import { npzOf } from './npzFile.ts';
+import { npyOf } from './npy_file.ts';
+import { npzOf } from './npz_file.ts';
 
 type Tree = Record<string, string | Uint8Array>;
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { checkDataset, type Dataset, readDataset, sequence, writeDataset } from '../../lib/data/dataset.ts';
 import { arrays, type Description, description, type Files, lay } from './directory.ts';
 import { folder } from './folder.ts';
-import { npyFile, npyOf } from './npyFile.ts';
+import { npyFile, npyOf } from './npy_file.ts';
 
 const NAN = Number.NaN;
 

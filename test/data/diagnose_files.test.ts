@@ -7,7 +7,7 @@ import { inspectCurves } from '../../lib/data/inspect_curves.ts';
 import { random } from '../../lib/random.ts';
 import { description, lay } from './directory.ts';
 import { folder } from './folder.ts';
-import { npyOf } from './npyFile.ts';
+import { npyOf } from './npy_file.ts';
 
 const FRAMES = 200;
 

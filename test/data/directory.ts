@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { npyOf } from './npyFile.ts';
+import { npyOf } from './npy_file.ts';
 
 export type Files = Record<string, string | Uint8Array>;
 

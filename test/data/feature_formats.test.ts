@@ -5,8 +5,8 @@ import { type FeatureReadOptions, type FeatureTable, parseFeatures, readFeatures
 import { CircumplexError } from '../../lib/errors.ts';
 import { random } from '../../lib/random.ts';
 import { folder } from './folder.ts';
-import { npyOf } from './npyFile.ts';
-import { npzOf } from './npzFile.ts';
+import { npyOf } from './npy_file.ts';
+import { npzOf } from './npz_file.ts';
 
 const OPENFACE = [
   'frame, face_id, timestamp, confidence, success, AU01_r, AU12_r',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readNpy, writeNpy } from '../../lib/data/npy.ts';
 import { folder } from './folder.ts';
-import { bytesOf, npyFile } from './npyFile.ts';
+import { bytesOf, npyFile } from './npy_file.ts';
 
 describe('writeNpy and readNpy', () => {
   it.each([

@@ -5,8 +5,8 @@ import { crc32, deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { decodeNpz, readNpz } from '../../lib/data/npz.ts';
 import { folder } from './folder.ts';
-import { npyOf } from './npyFile.ts';
-import { npzOf } from './npzFile.ts';
+import { npyOf } from './npy_file.ts';
+import { npzOf } from './npz_file.ts';
 
 const FIRST = npyOf(
   Float32Array.from({ length: 60 }, (_, i) => i / 7),

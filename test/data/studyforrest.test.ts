@@ -9,7 +9,7 @@ import {
   readStudyforrestObservers,
   type StudyforrestObservers,
 } from '../../lib/data/studyforrest.ts';
-import type { StudyforrestModality } from '../../lib/data/studyforrestFeatures.ts';
+import type { StudyforrestModality } from '../../lib/data/studyforrest_features.ts';
 import { folder } from './folder.ts';
 import { pearson } from './regression.ts';
 

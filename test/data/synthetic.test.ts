@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { checkDataset, type Dataset, sequence } from '../../lib/data/dataset.ts';
 import { synthesize } from '../../lib/data/synthetic.ts';
-import type { SyntheticKind, SyntheticOptions } from '../../lib/data/syntheticOptions.ts';
+import type { SyntheticKind, SyntheticOptions } from '../../lib/data/synthetic_options.ts';
 import { leastSquares, pearson } from './regression.ts';
 
 const KINDS: SyntheticKind[] = ['demo', 'reliability', 'lagged', 'keyframes'];

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { cover, readAnnotation, texts } from '../../lib/data/studyforrestFilm.ts';
+import { cover, readAnnotation, texts } from '../../lib/data/studyforrest_film.ts';
 import { type Ratings, spearman, splitHalfConsistency } from '../../lib/evaluation/index.ts';
 
 const ROOT = join(import.meta.dirname, '../../../shared/data/studyforrest');

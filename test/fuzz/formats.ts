@@ -15,9 +15,9 @@ import { importWeights } from '../../lib/models/import_weights.ts';
 import { decodeSafetensors, encodeSafetensors } from '../../lib/models/safetensors.ts';
 import type { Random } from '../../lib/random.ts';
 import { description } from '../data/directory.ts';
-import { npyFile, npyOf } from '../data/npyFile.ts';
-import { npzOf } from '../data/npzFile.ts';
-import { safetensorsFile } from '../models/safetensorsFile.ts';
+import { npyFile, npyOf } from '../data/npy_file.ts';
+import { npzOf } from '../data/npz_file.ts';
+import { safetensorsFile } from '../models/safetensors_file.ts';
 import { smallFile } from '../models/small.ts';
 import { mutateBytes, mutateJson, mutateJsonText, mutateText, pick } from './mutate.ts';
 

@@ -11,7 +11,7 @@ import {
 } from '../../lib/models/safetensors.ts';
 import { folder } from '../data/folder.ts';
 import { goldenJson, goldenPath } from '../golden/golden.ts';
-import { safetensorsFile } from './safetensorsFile.ts';
+import { safetensorsFile } from './safetensors_file.ts';
 
 const content = {
   metadata: { note: 'with "quotes",\n and é' },

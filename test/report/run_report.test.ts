@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Scores, score } from '../../lib/evaluation/index.ts';
 import type { Prediction } from '../../lib/models/predict.ts';
 import { type RunReport, runReport, runScores } from '../../lib/report/run_report.ts';
-import { systemScores } from '../../lib/report/scoreTables.ts';
+import { systemScores } from '../../lib/report/score_tables.ts';
 
 const [length, targets] = [40, ['arousal', 'valence']];
 const wave = (phase: number) => Float64Array.from({ length: 2 * length }, (_, i) => Math.sin(i / 5 + phase));

@@ -11,7 +11,7 @@ import {
   readSessions,
   type StudyforrestModality,
 } from '../../data/index.ts';
-import { MODALITIES } from '../../data/studyforrestFeatures.ts';
+import { MODALITIES } from '../../data/studyforrest_features.ts';
 import { CircumplexError } from '../../errors.ts';
 import { type Io, warn } from '../io.ts';
 import { byName, JSON_OPTION, names, oneOf, option, real, renamed, whole } from '../options.ts';

@@ -9,7 +9,7 @@ import {
   readAnnotation,
   type Segment,
   texts,
-} from './studyforrestFilm.ts';
+} from './studyforrest_film.ts';
 
 /** How a modality is made: `read` gives `[length, size]`, row-major. */
 interface Modality {

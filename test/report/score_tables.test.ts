@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { conventions } from '../../lib/evaluation/conventions.ts';
 import { score } from '../../lib/evaluation/score.ts';
-import { conditionTable, describeConvention, scoreTable, sequenceTable } from '../../lib/report/scoreTables.ts';
+import { conditionTable, describeConvention, scoreTable, sequenceTable } from '../../lib/report/score_tables.ts';
 import { toText } from '../../lib/report/tables.ts';
 
 const pairs = [

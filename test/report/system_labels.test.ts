@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { systemLabels } from '../../lib/report/systemLabels.ts';
+import { systemLabels } from '../../lib/report/system_labels.ts';
 
 it.each([
   [['/data/runs/a/predictions'], ['predictions']],

@@ -1,6 +1,6 @@
 import { boxPlot, type Interval, intervalPlot, lossBars, pairedScores } from './figures/index.ts';
 import type { ReportFigure } from './html.ts';
-import { type SystemScores, systemShares } from './scoreTables.ts';
+import { type SystemScores, systemShares } from './score_tables.ts';
 import { aggregates } from './tables.ts';
 
 /** Each system's scores with their intervals over sessions and the level of chance. */

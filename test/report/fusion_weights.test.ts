@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { fusionWeights } from '../../lib/report/fusionWeights.ts';
+import { fusionWeights } from '../../lib/report/fusion_weights.ts';
 
 it('takes the weights of one target, by stream, and holds them at the clock of the curve', () => {
   // [frame, target, stream]

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { score } from '../../lib/evaluation/score.ts';
-import { predictMean, trainMean } from '../../lib/evaluation/trainMean.ts';
+import { predictMean, trainMean } from '../../lib/evaluation/train_mean.ts';
 
 describe('trainMean', () => {
   it('averages each target over all labelled frames, not over sequence means', () => {

@@ -1,7 +1,7 @@
 import type { BeforeAfter, CorruptionEffect, ReliabilityTest } from '../evaluation/index.ts';
 import { type WeightShift, weightShifts } from './figures/index.ts';
 import type { ReportSection } from './html.ts';
-import { describeConvention } from './scoreTables.ts';
+import { describeConvention } from './score_tables.ts';
 import { aggregates, type Cell, type Column, checkTable, type Table } from './tables.ts';
 
 /** What was lost: a row a dropped modality and target, below those of the data as they are. */
