@@ -7,7 +7,7 @@ export interface Svr {
   /** Of the inputs, over the fitted frames: [inputs]. */
   readonly mean: Float64Array;
   readonly sd: Float64Array;
-  /** [inputs + 1]: the last is the bias, penalised as the others are. */
+  /** `[inputs + 1]`: the last is the bias, penalised as the others are. */
   readonly weights: Float64Array;
   /** Sweeps over the frames. */
   readonly sweeps: number;

@@ -22,11 +22,11 @@ const CHUNK = 256; // unidirectional models give the same bits for any chunk
 /** Columns that an evaluation writes. */
 export const OUTPUT = {
   prediction: 'prediction',
-  /** [output x stream]: the fusion's weights. */
+  /** `[output x stream]`: the fusion's weights. */
   weights: 'fusion.weights',
   h: (stream: string) => `streams.${stream}.h`,
   y: (stream: string) => `streams.${stream}.y`,
-  /** [window]: the attention of a stream's window. */
+  /** `[window]`: the attention of a stream's window. */
   attention: (stream: string) => `streams.${stream}.attention`,
 } as const;
 

@@ -41,7 +41,7 @@ export interface StreamOutputs {
   h: Value;
   /** The head's prediction [time, lane, output]. */
   y: Value;
-  /** [time, lane]: 0 where all of its inputs are missing. */
+  /** `[time, lane]`: 0 where all of its inputs are missing. */
   valid: Value;
   /** The window's weights [time, lane, window], or null without a window. */
   attention: Value | null;

@@ -21,7 +21,7 @@ export interface Prediction {
 export interface Traces {
   rate: number;
   streams: string[];
-  /** [frame, target, stream]: the fusion's weights, or null for a fusion without. */
+  /** `[frame, target, stream]`: the fusion's weights, or null for a fusion without. */
   fusion: Float32Array | null;
   /** By stream: [frame, window]. */
   windows: Record<string, { left: number; window: number; weights: Float32Array }>;

@@ -31,7 +31,7 @@ export interface AttentiveLstmOutputs {
   y: Value;
   /** [layers, 2, lane, hidden] */
   state: Value;
-  /** [time, lane, window]: the weights; 0 for frames that do not exist or are missing. */
+  /** `[time, lane, window]`: the weights; 0 for frames that do not exist or are missing. */
   attention: Value;
 }
 

@@ -2,7 +2,7 @@ import type { Graph, Value } from '../graph/graph.ts';
 import { dimensions } from './shapes.ts';
 
 export interface DimensionFusionInputs {
-  /** [time, lane, C]: the streams' top states side by side; with `weight`, or null for a static softmax or a mean. */
+  /** `[time, lane, C]`: the streams' top states side by side; with `weight`, or null for a static softmax or a mean. */
   context: Value | null;
   /** [output, C, stream] */
   weight: Value | null;

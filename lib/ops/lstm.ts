@@ -31,7 +31,7 @@ export interface LstmOptions {
 export interface LstmOutputs {
   /** [time, lane, hidden x directions]; a bidirectional layer has the forward direction first. */
   y: Value;
-  /** [layers x directions, 2, lane, hidden]: h and c, carried from chunk to chunk. */
+  /** `[layers x directions, 2, lane, hidden]`: h and c, carried from chunk to chunk. */
   state: Value;
 }
 

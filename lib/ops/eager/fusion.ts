@@ -6,7 +6,7 @@ import { axisOf, type Backward, eager, type Frames, type Inputs, shapeError, siz
 export interface DimensionFusionArguments extends Frames {
   /** Of each stream [time, lane, output]. */
   predictions: readonly Tensor[];
-  /** [time, lane, C]: the streams' top states side by side; with `weight`. */
+  /** `[time, lane, C]`: the streams' top states side by side; with `weight`. */
   context?: Tensor;
   /** [output, C, stream] */
   weight?: Float32Array;
@@ -19,7 +19,7 @@ export interface DimensionFusionArguments extends Frames {
 export interface DimensionFusionRun extends Backward<[dz: Float32Array], DimensionFusionGradients> {
   /** [time, lane, output] */
   z: Float32Array;
-  /** [time, lane, output, stream]: each stream's weight. */
+  /** `[time, lane, output, stream]`: each stream's weight. */
   attention: Float32Array;
 }
 

@@ -41,14 +41,14 @@ export interface LstmArguments extends Recurrent {
   /** An entry for each layer and direction: layer 0 forward, layer 0 backward, layer 1 forward, ... */
   weights: readonly LayerWeights[];
   bidirectional?: boolean;
-  /** [layers x directions, 2, lane, hidden]: h and c before the chunk, for lanes with `before` > 0; default 0. */
+  /** `[layers x directions, 2, lane, hidden]`: h and c before the chunk, for lanes with `before` > 0; default 0. */
   state?: Float32Array;
 }
 
 export interface LstmRun extends Backward<[dy: Float32Array], LstmGradients> {
   /** [time, lane, hidden x directions], the forward direction first; 0 beyond a lane's frames. */
   y: Float32Array;
-  /** [layers x directions, 2, lane, hidden]: h and c after the chunk, to go on from. */
+  /** `[layers x directions, 2, lane, hidden]`: h and c after the chunk, to go on from. */
   state: Float32Array;
 }
 
@@ -83,9 +83,9 @@ export function lstm(input: LstmArguments): LstmRun {
 }
 
 export interface AttentiveLstmArguments extends Recurrent {
-  /** [left + time + right, lane, embedding]: the chunk with a halo of frames around it. */
+  /** `[left + time + right, lane, embedding]`: the chunk with a halo of frames around it. */
   v: Tensor;
-  /** [left + time + right, lane]: 0 where a frame is missing; default: none is. */
+  /** `[left + time + right, lane]`: 0 where a frame is missing; default: none is. */
   valid?: Uint8Array;
   /** Frames of the window: floor(window / 2) before the current one, the rest after it; or both reaches. */
   window: number | { left: number; right: number };
@@ -95,7 +95,7 @@ export interface AttentiveLstmArguments extends Recurrent {
   score?: Float32Array;
   /** An entry for each layer. */
   weights: readonly LayerWeights[];
-  /** [layers, 2, lane, hidden]: h and c before the chunk, for lanes with `before` > 0; default 0. */
+  /** `[layers, 2, lane, hidden]`: h and c before the chunk, for lanes with `before` > 0; default 0. */
   state?: Float32Array;
   /** The window's centre alone is fed, and the score is not trained. */
   bypass?: boolean;
@@ -104,9 +104,9 @@ export interface AttentiveLstmArguments extends Recurrent {
 export interface AttentiveLstmRun extends Backward<[dy: Float32Array], AttentiveLstmGradients> {
   /** [time, lane, hidden]; 0 beyond a lane's frames. */
   y: Float32Array;
-  /** [layers, 2, lane, hidden]: h and c after the chunk, to go on from. */
+  /** `[layers, 2, lane, hidden]`: h and c after the chunk, to go on from. */
   state: Float32Array;
-  /** [time, lane, window]: the weights; 0 for frames that do not exist or are missing. */
+  /** `[time, lane, window]`: the weights; 0 for frames that do not exist or are missing. */
   attention: Float32Array;
 }
 

@@ -2,10 +2,10 @@ import { selfAttention as selfAttentionGraph } from '../self_attention.ts';
 import { type Backward, eager, type Frames, sizesOf, type Tensor } from './session.ts';
 
 export interface SelfAttentionArguments extends Frames {
-  /** [time, lane, 3 heads size]: q, k and v of each frame, each [heads, size]. */
+  /** `[time, lane, 3 heads size]`: q, k and v of each frame, each [heads, size]. */
   x: Tensor;
   heads: number;
-  /** [time, lane]: 0 where a frame is missing, and gets no weight; default: none is. */
+  /** `[time, lane]`: 0 where a frame is missing, and gets no weight; default: none is. */
   valid?: Uint8Array | null;
 }
 
