@@ -62,22 +62,53 @@ export interface ScoreOptions {
  */
 export function score(pairs: readonly ScoredSequence[], targets: readonly string[], options?: ScoreOptions): Scores;
 /**
- * Scores one predicted sequence against its gold standard [length, targets].
+ * Scores predicted sequences against their gold standards [length, targets], given in the same order; or one of them.
  *
  * @throws ERR_DATA where there is no gold standard, and as above
  */
+export function score(
+  golds: readonly (Float64Array | null)[],
+  curves: readonly ScoredCurves[],
+  options?: ScoreOptions,
+): Scores;
 export function score(gold: Float64Array | null, curves: ScoredCurves, options?: ScoreOptions): Scores;
 export function score(
-  given: readonly ScoredSequence[] | Float64Array | null,
-  predicted: readonly string[] | ScoredCurves,
+  given: readonly ScoredSequence[] | readonly (Float64Array | null)[] | Float64Array | null,
+  predicted: readonly string[] | readonly ScoredCurves[] | ScoredCurves,
   { convention = 'circumplex' }: ScoreOptions = {},
 ): Scores {
-  const [pairs, targets] =
-    'targets' in predicted ? asPair(given as Float64Array | null, predicted) : [given, predicted];
-  return scoreSequences(pairs as readonly ScoredSequence[], targets, convention);
+  if ('targets' in predicted) return scoreCurves([given as Float64Array | null], [predicted], convention);
+  if (predicted.some((item) => typeof item === 'object')) {
+    return scoreCurves(given as readonly (Float64Array | null)[], predicted as readonly ScoredCurves[], convention);
+  }
+  return scoreSequences(given as readonly ScoredSequence[], predicted as readonly string[], convention);
 }
 
-function asPair(gold: Float64Array | null, curves: ScoredCurves): [ScoredSequence[], readonly string[]] {
+function scoreCurves(
+  golds: readonly (Float64Array | null)[],
+  curves: readonly ScoredCurves[],
+  convention: ConventionName,
+): Scores {
+  if (golds.length !== curves.length) {
+    throw new CircumplexError(
+      'ERR_SHAPE',
+      `${golds.length} gold standards, but the curves of ${curves.length} sequences`,
+    );
+  }
+  const { targets } = curves[0] as ScoredCurves;
+  const other = curves.find((one) => one.targets.join() !== targets.join());
+  if (other) {
+    const named = `sequence "${other.sequence}" has the curves ${other.targets.join(', ')}`;
+    throw new CircumplexError('ERR_DATA', `${named}; "${curves[0]?.sequence}" has ${targets.join(', ')}`);
+  }
+  return scoreSequences(
+    curves.map((one, i) => asPair(golds[i] ?? null, one)),
+    targets,
+    convention,
+  );
+}
+
+function asPair(gold: Float64Array | null, curves: ScoredCurves): ScoredSequence {
   const { sequence, targets } = curves;
   if (!gold) throw new CircumplexError('ERR_DATA', `sequence ${sequence} has no gold standard to be scored against`);
   const columns = targets.map((target) => (curves as unknown as Record<string, Float64Array>)[target] as Float64Array);
@@ -85,7 +116,7 @@ function asPair(gold: Float64Array | null, curves: ScoredCurves): [ScoredSequenc
   const prediction = Float64Array.from({ length: length * targets.length }, (_, i) => {
     return columns[i % targets.length]?.[Math.floor(i / targets.length)] as number;
   });
-  return [[{ sequence, gold, prediction }], targets];
+  return { sequence, gold, prediction };
 }
 
 function scoreSequences(
@@ -108,7 +139,13 @@ function scoreSequences(
  * cannot win by being undefined.
  */
 export function selectionScore(scores: Readonly<Record<string, Pick<TargetScore, 'cccMean'>>>): number {
-  const values = Object.values(scores).map(({ cccMean }) => cccMean ?? 0);
+  const values = Object.entries(scores).map(([target, { cccMean }]) => {
+    if (cccMean !== undefined) return cccMean ?? 0;
+    throw new CircumplexError(
+      'ERR_CONFIG',
+      `${target} is no target's score: it has no cccMean; give what score() gives`,
+    );
+  });
   if (values.length === 0) throw new CircumplexError('ERR_CONFIG', 'a selection score needs at least one target');
   return mean(values) as number;
 }

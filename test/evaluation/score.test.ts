@@ -10,6 +10,8 @@ function sequence(id: string, gold: [number[], number[]], prediction: [number[],
 }
 
 const targets = ['arousal', 'valence'];
+const refusal = (code: string, text: string) =>
+  expect.objectContaining({ code, message: expect.stringContaining(text) });
 const first = sequence(
   'dev_1',
   [
@@ -52,6 +54,20 @@ describe('score', () => {
     expect(scores.valence?.undefinedSequences).toBe(1);
     expect(scores.valence?.cccMean).toBe(-1);
     expect(scores.arousal?.undefinedSequences).toBe(0);
+  });
+
+  it('takes curves as predict returns them: of one sequence, or of several in the order of the gold standards', () => {
+    const curves = [first, second].map(({ sequence: id, prediction }) => {
+      const of = (target: number) => Float64Array.from(prediction).filter((_, i) => i % 2 === target);
+      return { sequence: id, targets, arousal: of(0), valence: of(1) };
+    });
+    const golds = [first.gold, second.gold];
+    expect(score(golds, curves)).toEqual(scores);
+    expect(score(golds[1] as Float64Array, curves[1] as (typeof curves)[1])).toEqual(score([second], targets));
+    expect(() => score([first.gold], curves)).toThrow(refusal('ERR_SHAPE', '1 gold standards'));
+    expect(() => score([first.gold, null], curves)).toThrow(refusal('ERR_DATA', 'dev_2 has no gold standard'));
+    const turned = curves.map((one, i) => (i ? { ...one, targets: ['valence', 'arousal'] } : one));
+    expect(() => score(golds, turned)).toThrow(refusal('ERR_DATA', '"dev_2" has the curves valence, arousal'));
   });
 
   it('gives each sequence the same numbers as scoring it alone', () => {
@@ -159,9 +175,6 @@ describe('score under other conventions', () => {
 });
 
 describe('score refuses', () => {
-  const refusal = (code: string, text: string) =>
-    expect.objectContaining({ code, message: expect.stringContaining(text) });
-
   it('a NaN prediction, naming sequence, target and frame', () => {
     const broken = { ...second, prediction: Float64Array.from(second.prediction) };
     broken.prediction[5] = NaN;
@@ -195,6 +208,11 @@ describe('selectionScore', () => {
   it('averages cccMean over the targets, counting undefined as 0', () => {
     expect(selectionScore({ arousal: { cccMean: 0.6 }, valence: { cccMean: null } })).toBeCloseTo(0.3, 15);
     expect(selectionScore({ arousal: { cccMean: 0.6 }, valence: { cccMean: 0.2 } })).toBeCloseTo(0.4, 15);
+  });
+
+  it('refuses what is keyed the other way round, as the report of an epoch is', () => {
+    const report = { cccMean: { arousal: 0.6 }, cccConcat: { arousal: 0.5 } };
+    expect(() => selectionScore(report as never)).toThrow(refusal('ERR_CONFIG', "cccMean is no target's score"));
   });
 
   it('refuses a score without targets', () => {
