@@ -21,6 +21,7 @@ export function chanceLevels(
   targets: readonly string[],
   { convention = 'circumplex', seed = 0 }: ScoreOptions & { readonly seed?: number } = {},
 ): Record<string, Record<'cccMean' | 'cccConcat', ChanceLevel>> {
+  score(pairs, targets, { convention }); // so that an error names the frame where it stands, not where it is rotated to
   const draw = random(seed, pairs.length);
   const draws: Scores[] = Array.from({ length: DRAWS }, () => {
     const rotated = pairs.map((pair) => ({ ...pair, prediction: rotate(pair.prediction, targets.length, draw) }));

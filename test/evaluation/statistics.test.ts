@@ -246,6 +246,12 @@ describe('chance', () => {
     expect(chanceLevels(replicas[0]!, TARGETS)).toEqual(chanceLevels(replicas[0]!, TARGETS));
   });
 
+  it('names the frame of a NaN where it stands, not where a draw has rotated it to', () => {
+    const prediction = new Float64Array(100).fill(0.5).with(7, Number.NaN);
+    const pair = { sequence: 's', gold: prediction.map((_, t) => Math.sin(t)), prediction };
+    expect(() => chanceLevels([pair], TARGETS)).toThrow(/frame 7 /);
+  });
+
   it('leaves a constant at 0 and a single frame alone', () => {
     const gold = Float64Array.from([1, 2, 3, 4]);
     const flat = chanceLevels([{ sequence: 's', gold, prediction: new Float64Array(4).fill(2) }], TARGETS).arousal!;
