@@ -152,8 +152,12 @@ describe('a comparison', () => {
     const again = await compare(data, systems, settings);
     expect((await stat(result_)).mtimeMs).toBe(written);
     expect(again).toEqual(result);
-    await expect(compare(data, systems, { ...settings, epochs: 3 })).rejects.toThrow(/other settings or data/);
-    await expect(compare(poisoned(data), systems, settings)).rejects.toThrow(/other settings or data/);
+    await expect(compare(data, systems, { ...settings, epochs: 3 })).rejects.toThrow(
+      /was begun with epochs \d+, not 3/,
+    );
+    await expect(compare(poisoned(data), systems, settings)).rejects.toThrow(/was begun with other data/);
+    const elsewhere = { ...settings, out: join(out, 'predictions') };
+    await expect(compare(data, systems, elsewhere)).rejects.toThrow(/predictions is not empty \(attention/);
     await expect(compare(data, systems, { ...settings, reference: 'olb' })).rejects.toThrow(/'olb' is not among/);
   });
 

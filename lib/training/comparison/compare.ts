@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
-import { type Dataset, makeDirectory, readText, writeCurves, writeFileWhole } from '../../data/index.ts';
+import { type Dataset, makeDirectory, writeCurves } from '../../data/index.ts';
 import { CircumplexError } from '../../errors.ts';
 import {
   chanceLevels,
@@ -20,6 +18,7 @@ import type { Model } from '../../models/model.ts';
 import type { CrossValidationOptions } from '../cross_validation.ts';
 import { resolveSettings, type TrainingSettings, type TrainOptions } from '../options.ts';
 import { type Part, parts } from '../parts.ts';
+import { openResumable } from '../resumable_directory.ts';
 import { fingerprint } from '../run_directory.ts';
 import type { EpochReport } from '../trainer.ts';
 import { isFinished, readUnit, runUnit, type Unit, writeUnit } from '../unit.ts';
@@ -84,7 +83,8 @@ export type CompareProgress = (place: { system: string; part: string; report?: E
  * Fits systems to the same parts of a data set and compares them on what was held out: the same sessions, the same
  * frames. Whatever a system chooses, it chooses on the part's training sessions.
  *
- * @throws CircumplexError ERR_CONFIG for fewer than two systems or where `out` holds another comparison, and as `train`
+ * @throws CircumplexError ERR_CONFIG without a system, or where `out` was begun with other settings; ERR_DATA where with
+ *   other data; ERR_FILE where it holds something else; and as `train`
  */
 export async function compare(
   dataset: Dataset,
@@ -99,7 +99,8 @@ export async function compare(
   }
   const settings = resolveSettings(training);
   const plan = parts(dataset, settings.dataSeed, cv);
-  await openDirectory(out, { settings, cv: cv ?? null, fingerprint: fingerprint(dataset), grid: grid !== undefined });
+  const begun = { ...settings, cv: cv ?? null, grid: grid !== undefined, fingerprint: fingerprint(dataset) };
+  await openResumable(out, 'comparison.json', begun);
   const units = new Map<string, Unit[]>(systems.map(({ name }) => [name, []]));
   for (const part of plan) {
     for (const system of systems) {
@@ -212,23 +213,6 @@ async function sweep(
   const unit = { ...best.unit, seconds, chosen: { point: best.name, selection: grid } };
   await writeUnit(directory, unit, part);
   return unit;
-}
-
-const CONFIG = 'comparison.json';
-
-/** @throws ERR_CONFIG where the folder holds something else, or a comparison with other settings or data */
-async function openDirectory(out: string, config: Record<string, unknown>): Promise<void> {
-  const path = join(out, CONFIG);
-  const plain = JSON.parse(JSON.stringify(config)) as unknown;
-  if (existsSync(path)) {
-    if (isDeepStrictEqual(JSON.parse(await readText(path)), plain)) return;
-    throw new CircumplexError(
-      'ERR_CONFIG',
-      `${out} holds a comparison with other settings or data: choose another --out`,
-    );
-  }
-  await makeDirectory(out);
-  await writeFileWhole(path, `${JSON.stringify(plain, null, 2)}\n`);
 }
 
 function scoredSystem(name: string, plan: readonly Part[], units: readonly Unit[]): ScoredSystem {

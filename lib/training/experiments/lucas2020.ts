@@ -1,8 +1,5 @@
-import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
-import { type Dataset, makeDirectory, readText, writeFileWhole } from '../../data/index.ts';
+import { type Dataset, writeFileWhole } from '../../data/index.ts';
 import { CircumplexError } from '../../errors.ts';
 import { type ConventionName, type Scores, score } from '../../evaluation/index.ts';
 import { readCheckpoint } from '../../models/checkpoint.ts';
@@ -12,6 +9,7 @@ import { presetSettings, presets } from '../../models/presets.ts';
 import { version } from '../../version.ts';
 import type { TrainOptions } from '../options.ts';
 import { type Part, parts } from '../parts.ts';
+import { openResumable } from '../resumable_directory.ts';
 import { fingerprint } from '../run_directory.ts';
 import type { EpochReport } from '../trainer.ts';
 import { medianCheckpoint, runUnit, type Unit } from '../unit.ts';
@@ -140,7 +138,7 @@ export async function reproduceLucas2020(
   const preset = presets.lucas2020(dataset);
   const chosen = order(options.only);
   const plan = parts(dataset, dataSeed);
-  await openDirectory(out, { experiment: 'lucas2020', ...settings, fingerprint: fingerprint(dataset) });
+  await openResumable(out, 'config.json', { experiment: 'lucas2020', ...settings, fingerprint: fingerprint(dataset) });
   const names = hasDev(plan) ? (['ours', 'paper'] as const) : (['ours'] as const);
   const result: Reproduction = {
     experiment: 'lucas2020',
@@ -303,29 +301,4 @@ function hasDev(plan: readonly Part[]): boolean {
 
 function unitDirectory(out: string, protocol: ProtocolName, condition: Lucas2020Condition, part: string): string {
   return join(out, 'runs', protocol, condition, part);
-}
-
-/** A new directory, or one begun with the same settings and data. */
-async function openDirectory(out: string, config: Record<string, unknown>): Promise<void> {
-  const path = join(out, 'config.json');
-  if (existsSync(path)) {
-    const known = JSON.parse(await readText(path)) as Record<string, unknown>;
-    const different = Object.keys(config).find((key) => !isDeepStrictEqual(known[key], config[key]));
-    if (different === undefined) return;
-    if (different === 'fingerprint') {
-      throw new CircumplexError('ERR_DATA', `${out} was begun with other data: choose another directory`);
-    }
-    const [then, now] = [known[different], config[different]].map((value) => JSON.stringify(value));
-    throw new CircumplexError(
-      'ERR_CONFIG',
-      `${out} was begun with ${different} ${then}, not ${now}: say the same, or choose another directory`,
-    );
-  }
-  await makeDirectory(out);
-  const present = await readdir(out);
-  if (present.length > 0) {
-    const some = present.slice(0, 3).join(', ');
-    throw new CircumplexError('ERR_FILE', `${out} is not empty (${some}): choose another directory`);
-  }
-  await writeFileWhole(path, `${JSON.stringify(config, null, 2)}\n`);
 }
