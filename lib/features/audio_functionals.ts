@@ -1,6 +1,7 @@
 import { binding, guarded } from '../native.ts';
 import { BANDS, HOP, logMel, SAMPLE_RATE, WINDOW } from './log_mel.ts';
 import { type Context, checkSettings, type Extractor, type Kind, type Recipe, recipeError } from './recipe.ts';
+import { joined, missingRow } from './rows.ts';
 import { SampleWindow } from './sample_window.ts';
 
 interface FunctionalsRecipe extends Recipe {
@@ -69,6 +70,8 @@ class AudioFunctionals implements Extractor<Float32Array[]> {
   private heard: Heard[] = [];
   private first = 0;
   private frame = 0;
+  /** The last frame, once the end is known. */
+  private last = Number.POSITIVE_INFINITY;
 
   constructor(
     private readonly recipe: FunctionalsRecipe,
@@ -91,8 +94,6 @@ class AudioFunctionals implements Extractor<Float32Array[]> {
     this.last = Math.floor((end / SAMPLE_RATE) * this.context.rate + 1e-9);
     return this.rows(this.first + this.heard.length);
   }
-
-  private last = Number.POSITIVE_INFINITY;
 
   /** Analyses the windows that have come in whole, with what pitch needs on both sides of them. */
   private hear(): void {
@@ -127,7 +128,7 @@ class AudioFunctionals implements Extractor<Float32Array[]> {
       this.heard.splice(0, gone);
       this.first += gone;
     }
-    return joined(rows, this.size);
+    return joined(rows);
   }
 
   /** The windows of a label frame, from and to: those whose middles lie in its window. */
@@ -168,7 +169,7 @@ const COSINES = Float64Array.from({ length: COEFFICIENTS * BANDS }, (_, i) => {
 
 /** In the order of NAMES; NaN throughout where there is nothing to be heard. */
 function statistics(heard: readonly Heard[]): Float32Array {
-  if (heard.every(({ silent }) => silent)) return new Float32Array(NAMES.length).fill(Number.NaN);
+  if (heard.every(({ silent }) => silent)) return missingRow(NAMES.length);
   const row = new Float32Array(NAMES.length);
   const count = DESCRIPTORS.length;
   for (let d = 0; d < count; d++) {
@@ -189,10 +190,4 @@ function moments(heard: readonly Heard[], value: (window: Heard) => number): [nu
   let squares = 0;
   for (const window of heard) squares += (value(window) - mean) ** 2;
   return [mean, Math.sqrt(squares / heard.length)];
-}
-
-function joined(rows: readonly Float32Array[], size: number): Float32Array {
-  const all = new Float32Array(rows.length * size);
-  rows.forEach((row, i) => all.set(row, i * size));
-  return all;
 }
