@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -156,6 +157,16 @@ describe('a comparison', () => {
       /was begun with epochs \d+, not 3/,
     );
     await expect(compare(poisoned(data), systems, settings)).rejects.toThrow(/was begun with other data/);
+    const wider = { ...model, streams: model.streams.map((own) => ({ ...own, hidden: 4 })) };
+    const others = chosenSystems(systemsOf(data, wider), ['mean', 'attention']);
+    await expect(compare(data, others, settings)).rejects.toThrow(/units\/attention was begun with model .*"hidden":3/);
+    const added = chosenSystems(systemsOf(data, model), ['mean', 'olb', 'attention']);
+    expect((await compare(data, added, settings)).systems.map(({ name }) => name)).toEqual([
+      'mean',
+      'olb',
+      'attention',
+    ]);
+    expect((await stat(result_)).mtimeMs).toBe(written);
     const elsewhere = { ...settings, out: join(out, 'predictions') };
     await expect(compare(data, systems, elsewhere)).rejects.toThrow(/predictions is not empty \(attention/);
     await expect(compare(data, systems, { ...settings, reference: 'olb' })).rejects.toThrow(/'olb' is not among/);
@@ -178,6 +189,23 @@ describe('a comparison', () => {
     expect(wild?.systems[0]?.scores).not.toEqual(clean?.systems[0]?.scores);
   });
 
+  it('chooses nothing on what is scored', async () => {
+    const path = await folder();
+    const asked = chosenSystems(systemsOf(data, model), ['model']);
+    const point = (selection: string) => [{ name: selection, model, options: { ...options, selection } }];
+    for (const [name, own] of Object.entries({
+      dev: { selection: 'dev' },
+      fold: { selection: 'ids:train_1', cv: 'session' as const },
+      grid: { grid: () => point('ids:dev_2') },
+    })) {
+      const out = join(path, name);
+      await expect(compare(data, asked, { ...options, ...own, out })).rejects.toThrow(
+        /chooses on sequences that are scored \((dev_1, dev_2|train_1|dev_2)\)/,
+      );
+      expect(existsSync(out)).toBe(false);
+    }
+  });
+
   it('a grid is decided inside each part', async () => {
     const path = await folder();
     const point = (name: string, learningRate: number) => ({ name, model, options: { ...options, learningRate } });
@@ -192,6 +220,13 @@ describe('a comparison', () => {
     const best = Object.entries(chosen.selection).sort((a, b) => b[1] - a[1])[0]?.[0];
     expect(chosen.point).toBe(best);
     expect(wild?.systems[0]?.parts.dev?.chosen).toEqual(chosen);
+    const other = {
+      ...options,
+      epochs: 6,
+      out: join(path, '0'),
+      grid: () => [point('fast', 0.02), point('idle', 1e-8)],
+    };
+    await expect(compare(data, asked, other)).rejects.toThrow(/units\/model was begun with grid/);
     const none = { ...options, selection: 'none' };
     const unchosen = () => [{ name: 'only', model, options: none }];
     await expect(compare(data, asked, { ...none, out: join(path, 'none'), grid: unchosen })).rejects.toThrow(
