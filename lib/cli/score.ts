@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { Command } from 'commander';
 import {
   CURVE_FILES,
@@ -21,6 +21,7 @@ import {
   type ScoredSystem,
   type Scores,
 } from '../evaluation/index.ts';
+import { leaks, readSeen } from '../models/leaks.ts';
 import {
   comparisonTable,
   scoreReport,
@@ -41,6 +42,7 @@ interface ScoreFlags {
   convention: ConventionName;
   targets?: string[];
   sessions?: string;
+  strict?: boolean;
   seed: number;
   report?: string;
   json?: boolean;
@@ -84,6 +86,12 @@ export function scoreCommand(io: Io = standardIo): Command {
         'a .csv file "sequence,session": sequences that share people (default: the data set\'s, else each its own)',
       ),
     )
+    .addOption(
+      option(
+        '--strict',
+        'refuse curves of sequences that their model had seen, as predict and train have noted beside them',
+      ),
+    )
     .addOption(option('--seed <n>', 'of resampling', whole(0)).default(0))
     .addOption(option('--report <file>', 'also write one self-contained HTML page: figures, tables, intervals'))
     .addOption(JSON_OPTION())
@@ -101,6 +109,7 @@ async function scoreCurves(io: Io, goldPath: string, paths: readonly string[], f
   const { convention, json, seed } = flags;
   const golds = await readGold(goldPath);
   const warnings = new Set<string>();
+  const seen = new Set<string>();
   const systems: ScoredSystem[] = [];
   let targets = flags.targets;
   for (const path of paths) {
@@ -108,6 +117,7 @@ async function scoreCurves(io: Io, goldPath: string, paths: readonly string[], f
     for (const replica of await replicasOf(path)) {
       const found = match(golds, await readAll(replica));
       for (const line of found.warnings) warnings.add(line);
+      for (const leak of await leaksOf(replica, found.matched)) seen.add(`${path}: ${leak}`);
       // One file is called after the prediction; of several systems, the sequence must be the same.
       const common = golds.kind === 'file' && paths.length > 1 ? [...golds.curves.keys()][0] : undefined;
       const matched = found.matched.map((one) => ({ ...named(one), sequence: common ?? one.sequence }));
@@ -116,6 +126,8 @@ async function scoreCurves(io: Io, goldPath: string, paths: readonly string[], f
     }
     systems.push({ name: path, replicas });
   }
+  if (flags.strict && seen.size > 0) throw new CircumplexError('ERR_DATA', `--strict: ${[...seen].join('; ')}`);
+  for (const leak of seen) warnings.add(leak);
   const columns = targets as string[];
   const sequences = systems.flatMap(({ replicas }) => replicas.flat()).map(({ sequence }) => sequence);
   const sessions = flags.sessions === undefined ? golds.sessions : await readSessions(flags.sessions);
@@ -144,6 +156,15 @@ async function scoreCurves(io: Io, goldPath: string, paths: readonly string[], f
       ? { ...shared, ...first, ...(first.replicas.length === 1 ? { scores: first.replicas[0] } : {}) }
       : { ...shared, systems: scored, comparison };
   printResult(io, json, document, tables.map(toText).join('\n'));
+}
+
+/** What is noted beside curves of what their model had seen, where it is scored. */
+async function leaksOf(path: string, matched: readonly Match[]): Promise<string[]> {
+  const fitted = await readSeen(matched[0]?.prediction.path === path ? dirname(path) : path);
+  return leaks(
+    { fitted },
+    matched.map(({ sequence }) => sequence),
+  );
 }
 
 /** A column alone is the same target on both sides; columns without names are those of the other side, in order. */

@@ -56,7 +56,7 @@ async function resumeRun(io: Io, path: string | undefined, flags: TrainFlags): P
     throw new CircumplexError('ERR_CONFIG', `${flags.out} was trained on data in memory: name the same DATASET`);
   }
   const epochs = (flags.epochs as number | undefined) ?? config.epochs;
-  const options = { out: flags.out, resume: true, epochs, ...deviceOf(flags) };
+  const options = { out: flags.out, resume: true, epochs, strict: flags.strict, ...deviceOf(flags) };
   await trainTo(io, await readDataset(place, deviceOf(flags)), flags, { model: null, options, cv: config.cv ?? null });
 }
 

@@ -54,6 +54,7 @@ export interface TrainFlags extends DeviceFlags {
   from?: string[];
   init?: string;
   resume?: boolean;
+  strict?: boolean;
   cv?: CrossValidationOptions['cv'];
   delay?: Record<string, number> | { search: DelayGrid };
   decimate?: number;
@@ -154,7 +155,7 @@ function setting(key: keyof TrainingSettings, flags: string, text: string, parse
 const STREAM_SHAPES = ['streams', 'window', 'attention', 'hidden', 'layers', 'bidirectional', 'encoder'] as const;
 
 /** Options that a resumed run may be given. */
-const RESUMABLE = ['out', 'resume', 'epochs', 'threads', 'json'];
+const RESUMABLE = ['out', 'resume', 'epochs', 'threads', 'strict', 'json'];
 
 export function addTrainOptions(command: Command): void {
   const groups: [string, Option[]][] = [
@@ -181,6 +182,7 @@ export function addTrainOptions(command: Command): void {
           "start every replica from these weights; model and normaliser are the checkpoint's",
         ),
         option('--from <checkpoints...>', 'frozen nets: only the fusion is trained; give DATASET first'),
+        option('--strict', 'refuse where anything has seen what is scored: sequences of dev and test, or of a fold'),
         ...deviceOptions(),
         JSON_OPTION(),
       ],
@@ -289,6 +291,7 @@ export async function requestOf(flags: TrainFlags, data: Dataset): Promise<Train
     // Absolute, so that the run can be resumed from another folder.
     init: init === undefined ? undefined : resolve(init),
     from: from.map((path) => resolve(path)),
+    strict: flags.strict,
     device: flags.device ?? config.device,
     threads: flags.threads ?? config.threads ?? undefined,
   };

@@ -32,7 +32,7 @@ export {
   type AlignmentOptions,
   alignRatings,
 } from './rater_alignment.ts';
-export { mapRaters, type Ratings } from './ratings.ts';
+export { joinedRatings, mapRaters, type Ratings } from './ratings.ts';
 export {
   type BeforeAfter,
   type CorruptionEffect,

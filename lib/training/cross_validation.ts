@@ -5,6 +5,7 @@ import { type Dataset, makeDirectory, readText, type Sequence, writeFileWhole } 
 import { CircumplexError } from '../errors.ts';
 import { type Scores, score } from '../evaluation/index.ts';
 import { type Checkpoint, readCheckpoint } from '../models/checkpoint.ts';
+import { type Seen, seenOf, unionOfSeen } from '../models/leaks.ts';
 import type { Model } from '../models/model.ts';
 import { meanPrediction, type Prediction, predict } from '../models/predict.ts';
 import type { TrainOptions } from './options.ts';
@@ -107,7 +108,7 @@ export async function crossValidate(
   const replicas = resolved.settings.replicas;
   const predictions = Array.from({ length: replicas }, (_, r) => joined(pooled, results, r));
   const mean = meanPrediction(predictions);
-  if (out !== undefined) await writeJoined(out, predictions, mean);
+  if (out !== undefined) await writeJoined(out, predictions, mean, unionOfSeen(results.map(({ seen }) => seen)));
   const scores = scoreJoined(pooled.sequences, predictions, mean, dataset.targets);
   const sessions = [...new Set(pooled.sequences.map((s) => s.session))].map((session) => {
     const own = pooled.sequences.filter((s) => s.session === session);
@@ -115,7 +116,7 @@ export async function crossValidate(
   });
   return {
     config,
-    folds: results.map(({ predictions: _, ...fold }) => fold),
+    folds: results.map(({ predictions: _, seen: __, ...fold }) => fold),
     predictions,
     mean,
     scores,
@@ -173,6 +174,8 @@ function checkSelection(selection: string): void {
 interface FinishedFold extends FoldResult {
   /** Of the sequences held out, a list a replica. */
   predictions: Prediction[][];
+  /** What the models had seen of these sequences after all: nothing, unless they started from a checkpoint. */
+  seen: Seen;
 }
 
 /** What fold.json says once a fold is finished. */
@@ -193,17 +196,18 @@ async function runFold(
   const dataset = { ...pooled, sequences };
   const directory = options.out === undefined ? null : join(options.out, 'folds', fold.name);
   const record = directory && (await finishedRecord(directory, fold, settings.epochs));
-  if (record) return { ...record, predictions: await predictAgain(directory, dataset, settings.replicas, options) };
+  if (record) return { ...record, ...(await predictAgain(directory, dataset, settings.replicas, options)) };
   const { cv: _, out: _out, resume: _resume, traces = false, ...rest } = options;
   const place = directory ? { out: directory, resume: existsSync(join(directory, 'config.json')) } : {};
   const run = await train(config.model, dataset, { ...rest, ...settings, ...place });
   try {
     for await (const reports of run.epochs()) onEpoch(reports);
     const predictions = await run.write({ traces });
-    const kept = Array.from({ length: settings.replicas }, (_, r) => keptEpoch(run.best(r)));
+    const best = Array.from({ length: settings.replicas }, (_, r) => run.best(r));
+    const kept = best.map(keptEpoch);
     const result = { ...fold, kept, notes: run.notes };
     if (directory) await writeRecord(directory, { ...result, epochs: settings.epochs });
-    return { ...result, predictions };
+    return { ...result, predictions, seen: unionOfSeen(best.map((one) => seenOf(one, fold.sequences))) };
   } finally {
     run.dispose();
   }
@@ -227,16 +231,19 @@ async function predictAgain(
   dataset: Dataset,
   replicas: number,
   options: CrossValidationOptions,
-): Promise<Prediction[][]> {
+): Promise<Pick<FinishedFold, 'predictions' | 'seen'>> {
   const held = dataset.sequences.filter((s) => s.partition === 'test');
   const { device, threads, isa, scratch, traces = false } = options;
+  const ids = held.map(({ id }) => id);
   const predictions: Prediction[][] = [];
+  const seen: Seen[] = [];
   for (let r = 0; r < replicas; r++) {
     const checkpoint = await readCheckpoint(join(replicaDirectory(directory, r), 'best.safetensors'));
     const traced = traces === true || (traces === 'first' && r === 0);
     predictions.push(await predict(checkpoint, dataset, held, { device, threads, isa, scratch, traces: traced }));
+    seen.push(seenOf(checkpoint, ids));
   }
-  return predictions;
+  return { predictions, seen: unionOfSeen(seen) };
 }
 
 function keptEpoch(checkpoint: Checkpoint): number {
@@ -260,9 +267,9 @@ function joined(pooled: Dataset, results: readonly FinishedFold[], replica: numb
   return pooled.sequences.map((s) => all.find(({ sequence }) => sequence === s.id) as Prediction);
 }
 
-async function writeJoined(out: string, predictions: Prediction[][], mean: Prediction[]): Promise<void> {
-  for (const [r, curves] of predictions.entries()) await writePredictions(replicaDirectory(out, r), curves);
-  if (predictions.length > 1) await writePredictions(join(out, 'mean'), mean);
+async function writeJoined(out: string, predictions: Prediction[][], mean: Prediction[], seen: Seen): Promise<void> {
+  for (const [r, curves] of predictions.entries()) await writePredictions(replicaDirectory(out, r), curves, seen);
+  if (predictions.length > 1) await writePredictions(join(out, 'mean'), mean, seen);
 }
 
 function scoreJoined(

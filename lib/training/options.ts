@@ -77,6 +77,8 @@ export interface TrainOptions extends Partial<TrainingSettings>, DeviceOptions {
   /** Where the data set lies: noted in config.json, so that a run can be resumed without naming it. */
   data?: string | undefined;
   signal?: AbortSignal | undefined;
+  /** Refuse to train where what scores dev or test has seen their sequences, instead of saying so. */
+  strict?: boolean | undefined;
 }
 
 export const DEFAULTS: TrainingSettings = {

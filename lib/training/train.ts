@@ -3,7 +3,7 @@ import type { Dataset, Delay, Sequence } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { Device, type DeviceOptions } from '../graph/device.ts';
 import { type Checkpoint, checkFits, readCheckpoint } from '../models/checkpoint.ts';
-import { leaks } from '../models/leaks.ts';
+import { leaks, seenOf } from '../models/leaks.ts';
 import { hasFusionBias, type Model } from '../models/model.ts';
 import { type Prediction, predict } from '../models/predict.ts';
 import type { Preprocessing } from '../models/preprocessing.ts';
@@ -65,11 +65,14 @@ export async function train(model: Model | null, dataset: Dataset, options: Trai
     const normaliser = found?.state?.record.normaliser;
     const setup = { dataset, model: config.model, settings, device, init, from, delayFitted: search?.fitted ?? [] };
     trainer = await Trainer.create(normaliser ? { ...setup, normaliser } : setup);
+    const started = init ? [init] : from;
+    const seen = options.strict ? leaksOf(dataset, trainer, started) : [];
+    if (seen.length > 0) throw new CircumplexError('ERR_DATA', `strict: ${seen.join('; ')}`);
     found?.state?.restore(trainer);
     await found?.run.updateConfig({ epochs: settings.epochs });
     const directory =
       found?.run ?? (out === undefined ? null : await RunDirectory.create(out, settings.replicas, dataset, config));
-    return new Run(dataset, trainer, device, config, directory, options, init ? [init] : from, search);
+    return new Run(dataset, trainer, device, config, directory, options, started, search);
   } catch (error) {
     trainer?.dispose();
     device.dispose();
@@ -85,6 +88,7 @@ const OTHER_OPTIONS = [
   'resume',
   'data',
   'signal',
+  'strict',
   'device',
   'threads',
   'isa',
@@ -163,13 +167,13 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
     const { epochs, bypass, from, model, delay, preprocessing } = this.config;
     const windowed = from.length === 0 && model.streams.some((s) => s.window !== null);
     const short = selection.length > 0 && epochs <= bypass && windowed;
-    const held = this.dataset.sequences.filter((s) => s.partition === 'dev' || s.partition === 'test');
-    const scored = [...new Set([...held, ...selection].map((s) => s.id))];
-    const seen = new Set(this.started.flatMap((checkpoint) => leaks(checkpoint, scored)));
+    const chose = selection.filter((s) => !isHeld(s)).map((s) => s.id);
+    const seen = new Set(this.started.flatMap((checkpoint) => leaks(checkpoint, chose)));
     const rate = this.dataset.rate / (preprocessing.decimate ?? 1);
     const vanished = Object.entries(delay).filter(([, d]) => d !== 0 && Math.round(Math.abs(d) * rate) === 0);
     return [
-      ...(note ? [note] : []),
+      ...(note && !selection.some(isHeld) ? [note] : []),
+      ...this.leaks,
       ...(this.#choice ? ['trained again on all of train, for the epochs that were chosen'] : []),
       ...(this.delaySearch ? [`searched delay: ${seconds(this.delaySearch.delay)}`] : []),
       ...(this.config.postprocess.length > 0 && selection.length === 0
@@ -182,6 +186,11 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
         p.diverged ? [`replica ${r} diverged in epoch ${p.diverged} and stopped there`] : [],
       ),
     ];
+  }
+
+  /** What makes scores of dev and test optimistic: what has seen their sequences. */
+  get leaks(): string[] {
+    return leaksOf(this.dataset, { split: this.split, goldWeights: this.#trainer.goldWeights }, this.started);
   }
 
   /** The sequences that take gradient steps, and those that choose the epoch. */
@@ -278,13 +287,15 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
       await directory?.writeCheckpoint(r, 'best', this.best(r));
       await directory?.writeCheckpoint(r, 'last', this.last(r));
     }
-    const held = dataset.sequences.filter((s) => s.partition === 'dev' || s.partition === 'test');
+    const held = dataset.sequences.filter(isHeld);
     if (held.length === 0) return [];
+    const ids = held.map(({ id }) => id);
     const predictions: Prediction[][] = [];
     for (let r = 0; r < this.config.replicas; r++) {
       const traced = traces === 'first' ? r === 0 : traces;
-      const curves = await predict(this.best(r), dataset, held, { ...this.deviceOptions, traces: traced });
-      await directory?.writePredictions(r, curves);
+      const checkpoint = this.best(r);
+      const curves = await predict(checkpoint, dataset, held, { ...this.deviceOptions, traces: traced });
+      await directory?.writePredictions(r, curves, seenOf(checkpoint, ids));
       predictions.push(curves);
     }
     return predictions;
@@ -360,6 +371,25 @@ export interface SearchedDelay {
   delay: Delay;
   fitted: string[];
   curves: DelaySearch['targets'];
+}
+
+function isHeld({ partition }: Sequence): boolean {
+  return partition === 'dev' || partition === 'test';
+}
+
+/** What makes scores of dev and test optimistic, a warning each. */
+function leaksOf(
+  { sequences }: Dataset,
+  { split, goldWeights }: Pick<Trainer, 'split' | 'goldWeights'>,
+  started: readonly Checkpoint[],
+): string[] {
+  const held = sequences.filter(isHeld).map(({ id }) => id);
+  const earlier = new Set(started.flatMap((checkpoint) => leaks(checkpoint, held)));
+  return [
+    ...(split.note && split.selection.some(isHeld) ? [split.note] : []),
+    ...[...earlier].map((leak) => `the checkpoint to start from: ${leak}`),
+    ...leaks({ fitted: { gold: goldWeights } }, held),
+  ];
 }
 
 /** "arousal 2 s, valence 2.4 s" */

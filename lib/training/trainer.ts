@@ -247,6 +247,11 @@ export class Trainer implements Disposable {
     return reports.map((report) => ({ ...report, seconds }));
   }
 
+  /** The sequences on whose ratings the raters behind its gold standards were weighed, where that is known. */
+  get goldWeights(): string[] {
+    return union(...[...this.split.train, ...this.split.selection].map((s) => s.goldWeights));
+  }
+
   /** The epochs after which a replica's best weights were taken; the last epoch where nothing was selected. */
   chosenEpoch(replica: number): number {
     const { best, epochs } = this.progress[replica] as ReplicaProgress;
@@ -265,6 +270,7 @@ export class Trainer implements Disposable {
     const earlier = this.#init ? [this.#init] : this.#from;
     const { preprocessing, delay, seed } = this.#settings;
     const delayFitted = union(...earlier.map((c) => c.fitted.delay), this.#delayFitted);
+    const goldFitted = union(...earlier.map((c) => c.fitted.gold), this.goldWeights);
     return {
       version,
       targets: this.#dataset.targets,
@@ -280,6 +286,7 @@ export class Trainer implements Disposable {
         normaliser: earlier.length ? union(...earlier.map((c) => c.fitted.normaliser)) : train,
         epoch: union(...earlier.map((c) => c.fitted.epoch), this.#chosenOn),
         ...(delayFitted.length > 0 ? { delay: delayFitted } : {}),
+        ...(goldFitted.length > 0 ? { gold: goldFitted } : {}),
       },
       seed: seed + replica,
       epoch: best ? this.chosenEpoch(replica) : (this.progress[replica] as ReplicaProgress).epochs,

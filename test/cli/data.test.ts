@@ -92,6 +92,47 @@ describe('circumplex data gold', () => {
     expect(existsSync(at('lone'))).toBe(false);
   });
 
+  it('weighs raters on other sequences too, and the data set made of it remembers on which', async () => {
+    const draw = random(5);
+    mkdirSync(at('raters'));
+    mkdirSync(at('study/audio'), { recursive: true });
+    const noise = [0.02, 0.5, 0.9];
+    for (const [s, id] of ['a', 'b', 'c'].entries()) {
+      const rows = Array.from({ length: 200 }, (_, t) => {
+        const truth = Math.sin(t / 9 + s);
+        return [t / 10, ...noise.map((sd) => truth + sd * draw.normal())].join(',');
+      });
+      writeFileSync(at(`raters/${id}.csv`), `time,x,y,z\n${rows.join('\n')}\n`);
+      writeFileSync(at(`study/audio/${id}.csv`), `time,f\n${rows.map((row) => row.split(',', 2)).join('\n')}\n`);
+    }
+    const files = ['a', 'b', 'c'].map((id) => at(`raters/${id}.csv`));
+    const make = (target: string, ...more: string[]) =>
+      json('data', 'gold', ...files, '--target', target, '--out', at(`study/targets/${target}`), ...more);
+    const own = await make('arousal');
+    const pooled = await make('valence', '--weigh-on', 'a,b');
+    const weights = (made: typeof own) => made.sequences.map((one: { weights: number[] }) => one.weights);
+    expect(new Set(weights(own).map(String)).size).toBe(3);
+    expect(new Set(weights(pooled).map(String)).size).toBe(1);
+    for (const [x, y, z] of [...weights(own), ...weights(pooled)]) expect(x > y && y > z).toBe(true);
+    await succeed('data', 'convert', 'folders', at('study'), '--out', at('study_data'));
+    const data = await readDataset(at('study_data'));
+    expect(data.targets).toEqual(['arousal', 'valence']);
+    expect(data.sequences.map((s) => s.goldWeights)).toEqual([
+      ['a', 'b'],
+      ['b', 'a'],
+      ['c', 'a', 'b'],
+    ]);
+    const replaced = ['--gold', at('study/targets'), '--targets', 'valence'];
+    await succeed('data', 'convert', 'folders', at('study'), '--out', at('replaced'), ...replaced);
+    const other = await readDataset(at('replaced'));
+    expect([other.targets, other.sequences[0]!.goldWeights]).toEqual([['valence'], ['a', 'b']]);
+    const unknown = await cli('data', 'gold', ...files, '--weigh-on', 'd', '--out', at('unknown'));
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringMatching(/no ratings of d, only of a, b, c/)]);
+    writeFileSync(at('study/targets/valence/gold.json'), '{"sequences": {"a": {"fitted": "b"}}}');
+    const damaged = await cli('data', 'convert', 'folders', at('study'), '--out', at('damaged'));
+    expect([damaged.code, damaged.stderr]).toEqual([1, expect.stringMatching(/valence\/gold\.json: it does not say/)]);
+  });
+
   it('puts late raters on one clock, and says by how much they were moved', async () => {
     const said = (s: number) => Math.sin(s / 2) + Math.sin(s / 3.3);
     const rows = Array.from({ length: 500 }, (_, t) => {

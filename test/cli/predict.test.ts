@@ -20,7 +20,7 @@ afterAll(() => folder.remove());
 
 describe('circumplex predict', () => {
   it('writes the curves that the run wrote, and those of every other sequence', () => {
-    expect(readdirSync(at('curves'))).toHaveLength(7);
+    expect(readdirSync(at('curves')).filter((name) => name.endsWith('.csv'))).toHaveLength(7);
     for (const name of readdirSync(at('run/predictions'))) {
       expect(text(`curves/${name}`)).toBe(text(`run/predictions/${name}`));
     }
@@ -254,6 +254,24 @@ describe('circumplex score', () => {
     ]);
     expect(scored.scores.arousal.cccMean).toBeCloseTo(evaluated.scores.arousal.cccMean, 6);
     expect(Object.keys(scored.scores.valence.perSequence)).toEqual(['dev_1', 'dev_2']);
+  });
+
+  it('warns of curves whose model had seen the sequence, as is noted beside them; with --strict refuses', async () => {
+    const scored = await json('score', at('data'), at('curves'));
+    expect(scored.warnings.join()).toMatch(/curves: the model's normaliser was fitted on .*\(train_/);
+    expect(scored.warnings.join()).toMatch(/curves: the model's epoch was chosen on/);
+    const refused = await cli('score', at('data'), at('curves'), '--strict');
+    expect([refused.code, refused.stdout]).toEqual([1, '']);
+    expect(refused.stderr).toMatch(/--strict: .*curves: the model's streams.audio was fitted on/);
+    const own = await cli('score', at('data'), at('curves/train_1.csv'), '--strict');
+    expect([own.code, own.stderr]).toEqual([1, expect.stringMatching(/\(train_1\)/)]);
+    expect((await json('score', at('data'), at('run/predictions'), '--strict')).warnings).toEqual([]);
+    await succeed('predict', at('run/best.safetensors'), at('data'), '--partition', 'dev', '--out', at('seen'));
+    expect(readdirSync(at('seen'))).toEqual(['dev_1.csv', 'dev_2.csv']);
+    await succeed('predict', at('run/best.safetensors'), at('data'), '--partition', 'train', '--out', at('seen'));
+    expect((await cli('score', at('data'), at('seen'), '--strict')).code).toBe(1);
+    writeFileSync(at('seen/predictions.json'), '{"seen": 3}');
+    expect((await cli('score', at('data'), at('seen'))).stderr).toMatch(/predictions\.json does not say what/);
   });
 
   it('compares folders by name, columns by name, and warns of what has no gold standard', async () => {
