@@ -20,6 +20,7 @@ import {
   type ScoredSequence,
   type ScoredSystem,
   type Scores,
+  trainMeanPairs,
 } from '../evaluation/index.ts';
 import { leaks, readSeen } from '../models/leaks.ts';
 import {
@@ -31,6 +32,7 @@ import {
   systemTable,
   type Table,
   toText,
+  trainMeanScores,
 } from '../report/index.ts';
 import { pickColumns } from '../training/index.ts';
 import { version } from '../version.ts';
@@ -42,6 +44,7 @@ interface ScoreFlags {
   convention: ConventionName;
   targets?: string[];
   sessions?: string;
+  train?: string;
   strict?: boolean;
   seed: number;
   report?: string;
@@ -63,6 +66,8 @@ interface Sources {
   curves: Map<string, Source>;
   /** Sequence to session, where the source tells. */
   sessions: Record<string, string>;
+  /** Of a data set, its partition train; else all. */
+  train: Source[];
 }
 
 /** `circumplex score` */
@@ -84,6 +89,12 @@ export function scoreCommand(io: Io = standardIo): Command {
       option(
         '--sessions <file>',
         'a .csv file "sequence,session": sequences that share people (default: the data set\'s, else each its own)',
+      ),
+    )
+    .addOption(
+      option(
+        '--train <gold>',
+        "gold standards of training, whose mean is scored beside: a file, a folder or a data set (default: GOLD's partition train, if it is a data set)",
       ),
     )
     .addOption(
@@ -135,21 +146,35 @@ async function scoreCurves(io: Io, goldPath: string, paths: readonly string[], f
   const options = { convention, sessions, seed };
   const scored = systems.map((system) => systemScores(system, columns, options));
   const comparison = systems.length > 1 ? compareSystems(systems, columns, options) : undefined;
+  const taught = flags.train === undefined ? golds : await readGold(flags.train);
+  const known = flags.train !== undefined || golds.kind === 'dataset';
+  const means = known ? trainMeanPairs(systems[0]?.replicas[0] ?? [], goldsOf(taught, columns), columns.length) : null;
+  const trainMean = means && trainMeanScores(means, columns, options);
+  const shown = trainMean ? [...scored, trainMean] : scored;
   for (const line of warnings) warn(io, line);
   if (flags.report !== undefined) {
     const provenance = { version, gold: goldPath, predictions: paths, convention, targets: columns, seed };
-    const contents = { gold: goldPath, convention, systems: scored, comparison, warnings: [...warnings], provenance };
+    const contents = {
+      gold: goldPath,
+      convention,
+      systems: scored,
+      trainMean,
+      comparison,
+      warnings: [...warnings],
+      provenance,
+    };
     await writeFileWhole(flags.report, await scoreReport(contents));
   }
 
-  const shared = { gold: goldPath, convention, warnings: [...warnings] };
+  const mean = trainMean ? { trainMean: trainMean.replicas[0] } : {};
+  const shared = { gold: goldPath, convention, warnings: [...warnings], ...mean };
   const [first] = scored as [(typeof scored)[number]];
   const tables: Table[] = [];
   if (scored.length === 1 && first.replicas.length === 1) {
     const [scores] = first.replicas as [Scores];
     tables.push(scoreTable(`${first.predictions} against ${goldPath}`, scores), sequenceTable('Sequences', scores));
   }
-  tables.push(systemTable(`Scores over sessions, against ${goldPath}`, scored));
+  tables.push(systemTable(`Scores over sessions, against ${goldPath}`, shown));
   if (comparison) tables.push(comparisonTable('Systems compared within sessions', comparison));
   const document =
     scored.length === 1
@@ -195,6 +220,14 @@ function pairsOf(
   });
 }
 
+/** What training was taught; a lone column is the target, whatever it is called. */
+function goldsOf({ train }: Sources, targets: readonly string[]): Float64Array[] {
+  return train.map((gold) => {
+    const isAlone = gold.columns === 1 && targets.length === 1;
+    return columnsOf({ ...gold, names: isAlone || !gold.names ? [...targets] : gold.names }, targets);
+  });
+}
+
 /** A folder without files of curves but with folders is a system with replicas. */
 async function replicasOf(path: string): Promise<string[]> {
   const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
@@ -214,7 +247,9 @@ async function readGold(path: string): Promise<Sources> {
       : [],
   );
   const sessions = Object.fromEntries(sequences.map(({ id, session }) => [id, session]));
-  return { path, kind: 'dataset', curves: new Map(curves), sessions };
+  const taught = sequences.filter((s) => s.partition === 'train').map(({ id }) => id);
+  const train = curves.filter(([id]) => taught.includes(id)).map(([, curve]) => curve);
+  return { path, kind: 'dataset', curves: new Map(curves), sessions, train };
 }
 
 async function readAll(path: string): Promise<Sources> {
@@ -231,7 +266,7 @@ async function readAll(path: string): Promise<Sources> {
     if (twin) throw new CircumplexError('ERR_DATA', `${twin.path} and ${file} are both called ${name}: keep one`);
     curves.set(name, { path: file, ...(await readForeignCurves(file)) });
   }
-  return { path, kind: found ? 'folder' : 'file', curves, sessions: {} };
+  return { path, kind: found ? 'folder' : 'file', curves, sessions: {}, train: [...curves.values()] };
 }
 
 interface Match<S extends Source = Source> {

@@ -9,9 +9,10 @@ import { type Seen, seenOf, unionOfSeen } from '../models/leaks.ts';
 import type { Model } from '../models/model.ts';
 import { meanPrediction, type Prediction, predict } from '../models/predict.ts';
 import type { TrainOptions } from './options.ts';
+import type { Postprocessing } from './postprocessing.ts';
 import { fingerprint, RunDirectory, replicaDirectory, writePredictions } from './run_directory.ts';
 import { shuffle } from './selection.ts';
-import { type ResolvedRun, type RunConfig, resolveRun, resumedOptions, train } from './train.ts';
+import { type ResolvedRun, type RunConfig, resolveRun, resumedOptions, type SearchedDelay, train } from './train.ts';
 import type { EpochReport } from './trainer.ts';
 
 export interface CrossValidationOptions extends TrainOptions {
@@ -39,6 +40,10 @@ export interface FoldPlace extends Fold {
 export interface FoldResult extends Fold {
   /** The epoch whose weights each replica kept. */
   kept: number[];
+  /** How the delay was found; null where it was given. */
+  delaySearch: SearchedDelay | null;
+  /** What the steps after the prediction came to, a replica each; empty where none was asked for. */
+  postprocessing: Postprocessing[];
   notes: string[];
 }
 
@@ -205,7 +210,8 @@ async function runFold(
     const predictions = await run.write({ traces });
     const best = Array.from({ length: settings.replicas }, (_, r) => run.best(r));
     const kept = best.map(keptEpoch);
-    const result = { ...fold, kept, notes: run.notes };
+    const postprocessing = kept.flatMap((_, r) => run.postprocessing(r) ?? []);
+    const result = { ...fold, kept, delaySearch: run.delaySearch, postprocessing, notes: run.notes };
     if (directory) await writeRecord(directory, { ...result, epochs: settings.epochs });
     return { ...result, predictions, seen: unionOfSeen(best.map((one) => seenOf(one, fold.sequences))) };
   } finally {
@@ -302,6 +308,14 @@ function notesOf(dataset: Dataset, pooled: Dataset, { init, from }: ResolvedRun,
     ...(seen
       ? ['the checkpoint to start from was fitted on sequences that are held out here: scores are optimistic']
       : []),
-    ...new Set(results.flatMap(({ notes }) => notes)),
+    ...sharedNotes(results),
   ];
+}
+
+/** Each note once; one that is not of all folds says of which. */
+function sharedNotes(results: readonly FinishedFold[]): string[] {
+  return [...new Set(results.flatMap(({ notes }) => notes))].map((note) => {
+    const folds = results.filter(({ notes }) => notes.includes(note)).map(({ name }) => name);
+    return folds.length === results.length ? note : `${folds.join(', ')}: ${note}`;
+  });
 }

@@ -256,6 +256,22 @@ describe('circumplex score', () => {
     expect(Object.keys(scored.scores.valence.perSequence)).toEqual(['dev_1', 'dev_2']);
   });
 
+  it('puts the mean of training beside, of the data set or as it is given', async () => {
+    const { trainMean } = await json('score', at('data'), at('dev'));
+    const evaluated = await json('evaluate', at('run/best.safetensors'), at('data'));
+    expect([trainMean.arousal.cccMean, trainMean.arousal.cccConcat]).toEqual([0, 0]);
+    expect(trainMean.arousal.rmse).toBeGreaterThan(0);
+    expect(evaluated.trainMean).toEqual(trainMean);
+    expect((await succeed('score', at('data'), at('dev'))).stdout).toMatch(/^the train mean +valence +1 +0\.000 /m);
+    for (const [name, values] of Object.entries({ dev_gold: '0,1\n1,3\n', taught: '0,5\n1,7\n', made: '0,2\n1,2\n' }))
+      writeFileSync(at(`${name}.csv`), `time,arousal\n${values}`);
+    const alone = ['score', at('dev_gold.csv'), at('made.csv')];
+    expect(await json(...alone)).not.toHaveProperty('trainMean');
+    const given = await json(...alone, '--train', at('taught.csv'), '--report', at('given.html'));
+    expect(given.trainMean.arousal.rmse).toBeCloseTo(Math.sqrt((25 + 9) / 2), 12);
+    expect(text('given.html')).toContain('the train mean');
+  });
+
   it('warns of curves whose model had seen the sequence, as is noted beside them; with --strict refuses', async () => {
     const scored = await json('score', at('data'), at('curves'));
     expect(scored.warnings.join()).toMatch(/curves: the model's normaliser was fitted on .*\(train_/);
