@@ -133,6 +133,7 @@ async function scoreCurves(io: Io, goldPath: string, paths: readonly string[], f
       const common = golds.kind === 'file' && paths.length > 1 ? [...golds.curves.keys()][0] : undefined;
       const matched = found.matched.map((one) => ({ ...named(one), sequence: common ?? one.sequence }));
       targets ??= matched[0]?.gold.names as string[];
+      for (const line of cutLengths(matched, convention)) warnings.add(line);
       replicas.push(pairsOf(matched, targets, convention));
     }
     systems.push({ name: path, replicas });
@@ -303,8 +304,23 @@ function match(gold: Sources, predicted: Sources): { matched: Match[]; warnings:
   return { matched, warnings };
 }
 
+/** Which predictions the convention crops or prolongs. */
+function cutLengths(matched: readonly Match[], convention: ConventionName): string[] {
+  if (conventions[convention].lengths === 'equal') return [];
+  return matched.flatMap(({ gold, prediction }) => {
+    const [expected, found] = [framesOf(gold), framesOf(prediction)];
+    if (expected === found) return [];
+    const how = found > expected ? 'it is cropped' : 'its last frame is repeated';
+    return [`${prediction.path} has ${found} frames, ${gold.path} has ${expected}: ${how}, as ${convention} does`];
+  });
+}
+
+function framesOf({ values, columns }: Source): number {
+  return values.length / columns;
+}
+
 function checkLengths(gold: Source, prediction: Source): void {
-  const [expected, found] = [gold.values.length / gold.columns, prediction.values.length / prediction.columns];
+  const [expected, found] = [framesOf(gold), framesOf(prediction)];
   if (expected === found) return;
   throw new CircumplexError(
     'ERR_DATA',

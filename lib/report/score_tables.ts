@@ -312,12 +312,13 @@ function conventionNote(scores: Scores): string {
 
 /** A convention in a sentence, for notes and documents. */
 export function describeConvention(name: ConventionName): string {
-  const { covariance, variance, constant, lastFrame }: Convention = conventions[name];
+  const { covariance, variance, constant, lastFrame, lengths }: Convention = conventions[name];
   const constants = {
     zero: 'constant against varying scores 0, both constant and equal is undefined and left out',
     'always-zero': 'a constant side scores 0',
     undefined: 'a constant side is undefined and left out',
   }[constant];
   const last = lastFrame === 'omitted' ? "; each sequence's last frame is omitted" : '';
-  return `Convention "${name}": covariance / ${covariance}, variance / ${variance}; ${constants}${last}.`;
+  const cut = lengths === 'equal' ? '' : '; a longer prediction is cropped, a shorter one repeats its last frame';
+  return `Convention "${name}": covariance / ${covariance}, variance / ${variance}; ${constants}${last}${cut}.`;
 }

@@ -381,9 +381,12 @@ describe('circumplex score', () => {
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('2 columns without names')]);
   });
 
-  it('crops a longer prediction where the convention does', async () => {
+  it('crops a longer prediction where the convention does, and says so', async () => {
     writeFileSync(at('longer.csv'), 'time,valence,arousal\n0,1,2\n1,2,1\n2,3,4\n3,9,9\n');
-    const { scores } = await json('score', at('gold/a.csv'), at('longer.csv'), '--convention', 'avec');
+    const { scores, warnings } = await json('score', at('gold/a.csv'), at('longer.csv'), '--convention', 'avec');
+    expect(warnings).toEqual([
+      expect.stringMatching(/longer\.csv has 4 frames, .*a\.csv has 3: it is cropped, as avec/),
+    ]);
     expect(scores.valence).toMatchObject({ convention: 'avec', frames: 3 });
   });
 });
