@@ -27,6 +27,7 @@ export {
   type Inspection,
   inspect,
   inspectCurves,
+  inspectFeatures,
   type Normaliser,
   normalise,
   type Partition,

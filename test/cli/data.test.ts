@@ -58,6 +58,30 @@ describe('circumplex data inspect, as a doctor', () => {
     expect(stdout).toMatch(/^warning {2}arousal: goes from 0 to 2\.45, outside \[-1, 1\]/m);
     expect(await json('data', 'inspect', at('curve.csv'))).toMatchObject({ frames: 50, clock: { rate: 10 } });
   });
+
+  it('takes a file of features, as extractors write it, before it is converted', async () => {
+    mkdirSync(at('egemaps'));
+    const draw = random(3);
+    const lost = (t: number) => (t < 150 ? t : t + 40);
+    const rows = Array.from({ length: 300 }, (_, t) => {
+      const features = Array.from({ length: 26 }, (_, j) => (j === 4 ? 1 : t >= 100 && t < 150 ? 0 : draw.normal()));
+      return [`'a'`, lost(t) / 100, ...features].join(';');
+    });
+    const header = ['name', 'frameTime', ...Array.from({ length: 26 }, (_, j) => `F${j}`)].join(';');
+    writeFileSync(at('egemaps/a.csv'), `${header}\n${rows.join('\n')}\n`);
+    const { stdout } = await succeed('data', 'inspect', at('egemaps/a.csv'));
+    expect(stdout).toMatch(/^ *0\.000 +3\.390 +100\.000 +0\.000 +1$/m);
+    expect(stdout).toMatch(/^ *26 +0\.000 /m);
+    const found = await json('data', 'inspect', at('egemaps/a.csv'));
+    expect(found.names).toHaveLength(26);
+    const kinds = found.findings.map(({ kind }: { kind: string }) => kind);
+    expect(kinds.sort()).toEqual(['column-count', 'constant-feature', 'time-gap']);
+    expect(stdout).not.toMatch(/outside \[-1, 1\]/);
+    const face = Array.from({ length: 200 }, (_, t) => [t + 1, t / 25, 0.9, t < 60 ? 0 : 1, draw.normal()].join(', '));
+    writeFileSync(at('face.csv'), `frame, timestamp, confidence, success, AU01_r\n${face.join('\n')}\n`);
+    const shown = await succeed('data', 'inspect', at('face.csv'), '--features');
+    expect(shown.stdout).toMatch(/face: 30 % of the frames are missing; the longest run is 2\.4 s, face from 0 s/);
+  });
 });
 
 describe('circumplex data gold', () => {

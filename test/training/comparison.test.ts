@@ -6,7 +6,7 @@ import { type Dataset, readCurves, synthesize } from '../../lib/data/index.ts';
 import { stream } from '../../lib/models/model.ts';
 import { random } from '../../lib/random.ts';
 import { predictByRidge, predictTrainMean } from '../../lib/training/comparison/linear.ts';
-import { predictBySvr, SVR_FUSIONS } from '../../lib/training/comparison/svr.ts';
+import { inContext, predictBySvr, SVR_FUSIONS } from '../../lib/training/comparison/svr.ts';
 import { chosenSystems, compare, systemsOf } from '../../lib/training/index.ts';
 import { parts } from '../../lib/training/parts.ts';
 import { folder } from '../data/folder.ts';
@@ -72,6 +72,23 @@ describe('comparators', () => {
     const made = part!.held.flatMap((s) => [...(found['svr-mean']!.predictions[s.id] as Float64Array)]);
     const product = gold.reduce((sum, g, i) => sum + g * made[i]!, 0);
     expect(product).toBeGreaterThan(0);
+  });
+
+  it('late fusion looks at frames of the same recording alone, the frame itself in the middle', () => {
+    const view = (shift: number) => {
+      const curves = {
+        a: Float64Array.of(1, 2, 3).map((x) => x + shift),
+        b: Float64Array.of(7, 8).map((x) => x + shift),
+      };
+      return { inner: curves, held: curves };
+    };
+    const views = [view(0), view(0.5)];
+    expect(inContext(views, 'held', 'b', 0)).toEqual({ data: Float64Array.of(7, 7.5, 8, 8.5), rows: 2, columns: 2 });
+    const { data, rows, columns } = inContext(views, 'inner', 'a', 2);
+    expect([rows, columns]).toEqual([3, 10]);
+    expect([...data.subarray(0, 5)]).toEqual([1, 1, 1, 2, 3]);
+    expect([...data.subarray(15, 20)]).toEqual([1.5, 1.5, 2.5, 3.5, 3.5]);
+    expect([...data.subarray(20, 25)]).toEqual([1, 2, 3, 3, 3]);
   });
 
   it('of one modality there is no fusion', async () => {

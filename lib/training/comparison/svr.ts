@@ -66,7 +66,7 @@ export function svrName(modality: string): string {
 type Curves = Record<string, Float64Array>;
 
 /** Both what inner folds predicted for the training sequences, and all of them for those held out. */
-interface Predicted {
+export interface Predicted {
   inner: Curves;
   held: Curves;
 }
@@ -284,8 +284,11 @@ function linearFusion(problem: Problem, views: readonly Predicted[], { contexts 
   return { curves: fuse(context, train, held, 'held'), chosen: { context } };
 }
 
-/** Beyond a recording's edges its first and last frame. */
-function inContext(views: readonly Predicted[], of: 'inner' | 'held', id: string, context: number): Matrix {
+/**
+ * Each frame of every view with `context` frames to either side, all of one recording: beyond its edges stand its first and
+ * its last frame.
+ */
+export function inContext(views: readonly Predicted[], of: 'inner' | 'held', id: string, context: number): Matrix {
   const curves = views.map((view) => view[of][id] as Float64Array);
   const rows = (curves[0] as Float64Array).length;
   const columns = curves.length * (2 * context + 1);
