@@ -113,7 +113,7 @@ async function trainFolds(
   io: Io,
   data: Dataset,
   flags: TrainFlags,
-  { model, options, cv }: TrainRequest & { cv: 'session' | number },
+  { model, options, cv, cvPartitions }: TrainRequest & { cv: 'session' | number },
   interrupts: Interrupts,
 ): Promise<void> {
   const { out, json } = flags;
@@ -121,7 +121,7 @@ async function trainFolds(
   const result = await crossValidate(
     model,
     data,
-    { ...options, cv, signal: interrupts.signal, traces: 'first' },
+    { ...options, cv, cvPartitions, signal: interrupts.signal, traces: 'first' },
     (reports, fold) => {
       const epoch = reports[0]?.epoch ?? 0;
       if (fold.index !== current.index) {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { type Dataset, makeDirectory, readText, type Sequence, writeFileWhole } from '../data/index.ts';
+import { type Dataset, makeDirectory, type Partition, readText, type Sequence, writeFileWhole } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { type Scores, score } from '../evaluation/index.ts';
 import { type Checkpoint, readCheckpoint } from '../models/checkpoint.ts';
@@ -18,6 +18,8 @@ import type { EpochReport } from './trainer.ts';
 export interface CrossValidationOptions extends TrainOptions {
   /** 'session': leave one session out; K: that many folds of whole sessions, drawn by `dataSeed`. */
   cv: 'session' | number;
+  /** Which partitions take part: train, selection and dev by default, never test. */
+  cvPartitions?: Partition[] | undefined;
   /** Also return what the models looked at: all of them, or those of replica 0, since traces are large. */
   traces?: boolean | 'first';
 }
@@ -55,7 +57,7 @@ export interface JoinedScores {
 
 /** Every sequence predicted by models that did not see its session. */
 export interface CrossValidation {
-  config: RunConfig & Pick<CrossValidationOptions, 'cv'>;
+  config: RunConfig & Required<Pick<CrossValidationOptions, 'cv' | 'cvPartitions'>>;
   folds: FoldResult[];
   /** A list a replica, in the order of the data set. */
   predictions: Prediction[][];
@@ -89,7 +91,6 @@ export async function crossValidate(
   options: CrossValidationOptions,
   onEpoch: (reports: EpochReport[], fold: FoldPlace) => void = () => {},
 ): Promise<CrossValidation> {
-  const pooled = pool(dataset);
   const { out, resume = false } = options;
   if (resume) {
     const known = await resumedOptions(model, options);
@@ -97,11 +98,13 @@ export async function crossValidate(
     if (known.cv !== options.cv)
       throw new CircumplexError('ERR_CONFIG', `resume: cv is ${known.cv} in ${out}/config.json`);
     ({ model, options } = known);
+    options.cvPartitions ??= known.cvPartitions;
   }
-  const { cv } = options;
+  const { cv, cvPartitions = POOLED } = options;
+  const pooled = pool(dataset, cvPartitions);
   if (out !== undefined && !resume) await RunDirectory.requireEmpty(out);
   const resolved = await resolveRun(model, pooled, options);
-  const config = { ...resolved.config, cv };
+  const config = { ...resolved.config, cv, cvPartitions };
   checkSelection(config.selection);
   const plan = folds(pooled, cv, config.dataSeed);
   if (out !== undefined) await openDirectory(out, { ...config, fingerprint: fingerprint(dataset) }, resume);
@@ -159,11 +162,18 @@ export function folds(dataset: Dataset, cv: CrossValidationOptions['cv'], dataSe
   });
 }
 
-/** What takes part: every sequence with a gold standard outside test, in one partition. */
-function pool(dataset: Dataset): Dataset {
-  const chosen = dataset.sequences.filter((s) => s.partition !== 'test' && s.targets !== null);
+const POOLED: Partition[] = ['train', 'selection', 'dev'];
+
+/** What takes part: every sequence of these partitions with a gold standard, in one partition. */
+function pool(dataset: Dataset, partitions: readonly Partition[]): Dataset {
+  const other = partitions.find((partition) => !POOLED.includes(partition));
+  if (other !== undefined) {
+    throw new CircumplexError('ERR_CONFIG', `cvPartitions: ${other} is none of ${POOLED.join(', ')}`);
+  }
+  const chosen = dataset.sequences.filter((s) => partitions.includes(s.partition) && s.targets !== null);
   if (chosen.length === 0) {
-    throw new CircumplexError('ERR_DATA', `${dataset.name}: no sequence outside partition test to cross-validate on`);
+    const where = partitions.join(', ');
+    throw new CircumplexError('ERR_DATA', `${dataset.name}: no sequence of partition ${where} to cross-validate on`);
   }
   return { ...dataset, sequences: chosen.map((s) => ({ ...s, partition: 'train' as const })) };
 }
@@ -202,7 +212,7 @@ async function runFold(
   const directory = options.out === undefined ? null : join(options.out, 'folds', fold.name);
   const record = directory && (await finishedRecord(directory, fold, settings.epochs));
   if (record) return { ...record, ...(await predictAgain(directory, dataset, settings.replicas, options)) };
-  const { cv: _, out: _out, resume: _resume, traces = false, ...rest } = options;
+  const { cv: _, cvPartitions: _partitions, out: _out, resume: _resume, traces = false, ...rest } = options;
   const place = directory ? { out: directory, resume: existsSync(join(directory, 'config.json')) } : {};
   const run = await train(config.model, dataset, { ...rest, ...settings, ...place });
   try {
@@ -304,7 +314,9 @@ function notesOf(dataset: Dataset, pooled: Dataset, { init, from }: ResolvedRun,
       .some((id) => ids.has(id)),
   );
   return [
-    ...(left.length > 0 ? [`partition test, and what has no gold standard, takes no part: ${left.join(', ')}`] : []),
+    ...(left.length > 0
+      ? [`what is of another partition, or has no gold standard, takes no part: ${left.join(', ')}`]
+      : []),
     ...(seen
       ? ['the checkpoint to start from was fitted on sequences that are held out here: scores are optimistic']
       : []),
