@@ -40,7 +40,10 @@ export async function goldWeightsOf(
   idOf: (stem: string) => string,
 ): Promise<string[] | null> {
   const notes = await Promise.all(
-    files.map(async (file) => (await readGoldWeights(dirname(file)))[basename(file, extname(file))]),
+    files.map(async (file) => {
+      const [all, stem] = [await readGoldWeights(dirname(file)), basename(file, extname(file))];
+      return Object.hasOwn(all, stem) ? all[stem] : undefined;
+    }),
   );
   const known = notes.filter((note) => note !== undefined);
   return known.length === 0 ? null : [...new Set(known.flatMap(({ fitted }) => fitted.map(idOf)))];

@@ -36,15 +36,15 @@ export function unionOfSeen(several: readonly Seen[]): Seen {
 export function leakWarnings(seen: Seen): string[] {
   return Object.entries(seen).map(([part, ids]) => {
     const shown = ids.length > 5 ? `${ids.slice(0, 5).join(', ')} and ${ids.length - 5} more` : ids.join(', ');
-    const how = HOW[part] ?? `the model's ${part} was fitted on`;
+    const how = HOW.get(part) ?? `the model's ${part} was fitted on`;
     return `${how} sequences that are scored here (${shown}): the score is optimistic`;
   });
 }
 
-const HOW: Record<string, string | undefined> = {
-  epoch: "the model's epoch was chosen on",
-  gold: "the raters' weights behind the model's gold standard were fitted on",
-};
+const HOW = new Map([
+  ['epoch', "the model's epoch was chosen on"],
+  ['gold', "the raters' weights behind the model's gold standard were fitted on"],
+]);
 
 /** Beside curves that were predicted by a model that had seen them. */
 const FILE = 'predictions.json';

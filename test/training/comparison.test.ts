@@ -60,7 +60,7 @@ describe('comparators', () => {
     expect(Object.keys(found).sort()).toEqual(['svr-audio', 'svr-video', ...SVR_FUSIONS].sort());
     const again = await predictBySvr(other!, 0, settings);
     for (const [name, { predictions, chosen }] of Object.entries(found)) {
-      expect(again[name]).toEqual({ predictions, chosen });
+      expect(again[name]).toEqual({ predictions, chosen, notes: [] });
       for (const { id, length } of part!.held)
         expect(predictions[id]?.every(Number.isFinite) && predictions[id]).toHaveLength(2 * length);
     }
@@ -72,6 +72,22 @@ describe('comparators', () => {
     const made = part!.held.flatMap((s) => [...(found['svr-mean']!.predictions[s.id] as Float64Array)]);
     const product = gold.reduce((sum, g, i) => sum + g * made[i]!, 0);
     expect(product).toBeGreaterThan(0);
+  });
+
+  it('of a single training session say what nothing could choose', async () => {
+    const sequences = data.sequences.map((s) => ({ ...s, session: s.partition }));
+    const [part] = parts({ ...data, sequences }, 0);
+    const settings = {
+      decimate: 25,
+      widths: [2],
+      costs: [0.1],
+      delays: { from: 0, to: 1, step: 1 },
+      contexts: [0],
+      folds: 2,
+    };
+    const { 'svr-audio': svr } = await predictBySvr(part!, 0, settings);
+    expect(svr!.notes).toEqual([expect.stringMatching(/single session/)]);
+    expect(predictByRidge(part!, 0).notes).toEqual([expect.stringMatching(/single session/)]);
   });
 
   it('late fusion looks at frames of the same recording alone, the frame itself in the middle', () => {

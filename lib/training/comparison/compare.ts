@@ -209,9 +209,9 @@ async function unitOf(
   return readUnit(directory, part);
 }
 
-function fixedUnit({ predictions, chosen }: Fitted, seconds: number): Unit {
+function fixedUnit({ predictions, chosen, notes = [] }: Fitted, seconds: number): Unit {
   const curves = Object.entries(predictions).map(([id, curve]) => [id, [Float32Array.from(curve)]]);
-  return { epochs: [], selection: [], median: 0, notes: [], seconds, chosen, predictions: Object.fromEntries(curves) };
+  return { epochs: [], selection: [], median: 0, notes, seconds, chosen, predictions: Object.fromEntries(curves) };
 }
 
 /**

@@ -141,13 +141,17 @@ export async function predictBySvr(
       keep('svr-linear', target, curves, chosen);
     }
   }
+  const notes =
+    folds < 2
+      ? ['train has a single session: svr systems were chosen on what they were fitted to, without a delay']
+      : [];
   return Object.fromEntries(
     Object.entries(systems).map(([name, { curves, chosen }]) => {
       const predictions = held.map(({ id, length }) => {
         const joined = sideBySide(curves.map((of) => of[id] as Float64Array));
         return [id, interpolate(joined, curves.length, settings.decimate, length)] as const;
       });
-      return [name, { predictions: Object.fromEntries(predictions), chosen }];
+      return [name, { predictions: Object.fromEntries(predictions), chosen, notes }];
     }),
   );
 }
