@@ -172,6 +172,8 @@ describe('a comparison', () => {
       ['static', 2],
     ]);
     expect(result.systems[0]?.scores[0]?.arousal?.cccMean).toBe(0);
+    const fitted = ['train_1', 'train_2', 'train_3', 'train_4', 'train_5'];
+    expect(result.parts).toEqual({ dev: { fitted, scored: ['dev_1', 'dev_2'] } });
     expect(new Set(result.systems.flatMap(({ scores }) => scores.map((s) => s.valence?.frames))).size).toBe(1);
     expect(result.tests.every(({ b }) => b === 'attention')).toBe(true);
     expect(result.tests).toHaveLength(4 * 2 * 2);

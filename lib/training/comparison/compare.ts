@@ -69,6 +69,8 @@ export interface Comparison {
   /** What is scored, in words. */
   scored: string;
   sessions: number;
+  /** Of each part, the sequences that everything was fitted to and chosen on, and those that are scored. */
+  parts: Record<string, { fitted: string[]; scored: string[] }>;
   systems: ComparedSystem[];
   /** Each system against the reference. */
   tests: PairedComparison[];
@@ -154,12 +156,19 @@ export async function compare(
     dataset: dataset.name,
     scored: whole ? 'partition dev' : `${plan.length} folds of whole sessions, joined`,
     sessions: new Set(held.map((s) => s.session)).size,
+    parts: Object.fromEntries(plan.map((part) => [part.name, idsOf(part)])),
     systems: compared,
     tests: systems.length > 1 ? compareSystems(curves, targets, { ...statistics, reference }) : [],
     reference,
     curves,
     settings,
   };
+}
+
+function idsOf({ dataset, held }: Part): { fitted: string[]; scored: string[] } {
+  const scored = held.map(({ id }) => id);
+  const fitted = dataset.sequences.filter((s) => s.partition === 'train' || s.partition === 'selection');
+  return { fitted: fitted.map(({ id }) => id), scored };
 }
 
 type Network = Extract<System, { kind: 'network' }>;
