@@ -20,7 +20,7 @@ const cli = join(root, 'dist', 'cli', 'main.mjs');
 const main = join(root, 'dist', 'index.mjs');
 
 /** What the documentation uses beside circumplex. */
-const NEIGHBOURS = ['onnxruntime-web'];
+const NEIGHBOURS = ['onnxruntime-web', '@tensorflow', 'apache-arrow'];
 
 let folder: string;
 
