@@ -125,7 +125,8 @@ async function dataOf(sources: readonly string[], checkpoint: Checkpoint, flags:
   return readRecording(sources, checkpoint, flags.name ?? basename(path, extname(path)));
 }
 
-function checkTargets(paths: readonly string[], checkpoints: readonly Checkpoint[]): void {
+/** @throws ERR_CHECKPOINT where the checkpoints predict different targets */
+export function checkTargets(paths: readonly string[], checkpoints: readonly Checkpoint[]): void {
   const [first] = checkpoints as [Checkpoint];
   const other = checkpoints.findIndex(({ targets }) => !isDeepStrictEqual(targets, first.targets));
   if (other < 0) return;

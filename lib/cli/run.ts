@@ -11,6 +11,7 @@ import { predictCommand } from './predict.ts';
 import { reproduceCommand } from './reproduce.ts';
 import { scoreCommand } from './score.ts';
 import { trainCommand } from './train.ts';
+import { watchCommand } from './watch.ts';
 
 /** What the process exits with. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
@@ -47,6 +48,7 @@ function program(io: Io): Command {
     compareCommand,
     sweepCommand,
     reproduceCommand,
+    watchCommand,
     dataCommand,
     doctorCommand,
   ]) {

@@ -75,6 +75,8 @@ export function withAccess<D extends Dataset>(dataset: D): D & SequenceAccess {
 export interface ReadOptions {
   /** A directory for a file that holds the arrays in the place of memory, for data that memory does not hold. */
   scratch?: string | undefined;
+  /** Ids: read these sequences alone. */
+  only?: readonly string[] | undefined;
 }
 
 /**
@@ -85,11 +87,16 @@ export interface ReadOptions {
  * @throws ERR_DATA with file, sequence and row for whatever does not fit the description, ERR_FILE when a file that is
  *   there cannot be read
  */
-export async function readDataset(directory: string, { scratch }: ReadOptions = {}): Promise<Dataset & SequenceAccess> {
+export async function readDataset(
+  directory: string,
+  { scratch, only }: ReadOptions = {},
+): Promise<Dataset & SequenceAccess> {
   const manifest = await readManifest(directory);
-  const { sequences: _, ...head } = manifest;
+  const { sequences: entries, ...head } = manifest;
   const sequences: Sequence[] = [];
-  for (const entry of manifest.sequences) sequences.push(await readSequence(directory, manifest, entry, scratch));
+  for (const entry of entries.filter(({ id }) => only?.includes(id) ?? true)) {
+    sequences.push(await readSequence(directory, manifest, entry, scratch));
+  }
   return withAccess({ ...head, sequences });
 }
 

@@ -1,0 +1,5 @@
+export { MEDIA_FILES, mediaIn } from './media.ts';
+export { pageScript } from './page_script.ts';
+export { isLoopback, PageServer, type ServeOptions } from './server.ts';
+export { Session, type SessionOptions } from './session.ts';
+export { datasetSource, type Models, runDataset, runSource, type Source, type SourceOptions } from './source.ts';
