@@ -94,7 +94,10 @@ async function shown(inputs: readonly string[], flags: WatchFlags) {
   checkTargets(paths, checkpoints);
   const media = flags.media === undefined ? new Map<string, string>() : await mediaIn(flags.media);
   const options: SourceOptions = { media, device: deviceOf(flags) };
-  const models: Models = { name: paths.map((path) => basename(path)).join(', '), checkpoints };
+  const models: Models = {
+    name: paths.length === 1 ? (paths[0] as string) : `${paths.length} checkpoints`,
+    checkpoints,
+  };
   const open = async (): Promise<Source | null> => {
     if (paths.length === 0) return runSource(place, options);
     return datasetSource(isRun ? await runDataset(place) : place, models, options);

@@ -49,7 +49,7 @@ export const PAGE = `<!doctype html>
 <div><dt>Space</dt><dd>play, pause</dd></div>
 <div><dt>Left, Right</dt><dd>a second back, on</dd></div>
 <div><dt>, and .</dt><dd>a frame back, on</dd></div>
-<div><dt>Page Up, Page Down</dt><dd>ten seconds back, on, with a curve in focus</dd></div>
+<div><dt>Page Up, Page Down</dt><dd>ten seconds on, back, with a curve in focus</dd></div>
 <div><dt>Home, End</dt><dd>the beginning, the end, with a curve in focus</dd></div>
 <div><dt>+ and -</dt><dd>zoom in, out</dd></div>
 </dl>
@@ -114,7 +114,6 @@ svg .label { fill: var(--ink); font-weight: 600; }
 svg .gold { stroke: var(--ink); fill: none; }
 svg .ring { stroke: var(--ink); fill: var(--page); }
 svg .cursor { stroke: var(--link); }
-svg .reach { fill: var(--link); opacity: .22; }
 .plane svg { max-width: 19rem; margin: 0 auto; }
 .now table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums; }
 .now caption { text-align: left; font-weight: 600; padding-bottom: .2rem; }
@@ -129,7 +128,10 @@ th[scope=row] { font-weight: 400; color: var(--soft); }
 .legend { display: flex; flex-wrap: wrap; gap: .15rem 1rem; margin: .25rem 0; padding: 0; list-style: none; font-size: .85rem; }
 .legend li { display: inline-flex; align-items: center; gap: .35rem; }
 .legend svg { flex: none; }
-.curve { margin-bottom: .4rem; touch-action: pan-y; cursor: crosshair; }
+.curve { position: relative; overflow: hidden; margin-bottom: .4rem; touch-action: pan-y; cursor: crosshair; }
+.curve .cursor, .curve .reach { position: absolute; left: 0; pointer-events: none; transform-origin: 0 0; will-change: transform; }
+.curve .cursor { width: 2px; background: var(--link); }
+.curve .reach { width: 1px; background: var(--link); opacity: .22; }
 .learning { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: .5rem 1.25rem; margin: .5rem 0; }
 .table { overflow-x: auto; max-height: 24rem; overflow-y: auto; }
 .table table { overflow-wrap: normal; border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }

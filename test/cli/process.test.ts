@@ -174,6 +174,23 @@ describe('a folder that may not be written', () => {
   });
 });
 
+it.each(['SIGINT', 'SIGTERM'] as const)('watch serves until %s, and exits with 0', async (signal) => {
+  await start([...train(`watched_${signal}`), '--epochs', '1']).ended;
+  const run = start(['watch', at(`watched_${signal}`), '--json']);
+  let printed = '';
+  run.child.stdout?.on('data', (data: Buffer) => {
+    printed += data;
+  });
+  await run.says('Ctrl-C ends it');
+  const { address } = JSON.parse(printed);
+  const events = await fetch(new URL('events', address));
+  expect([(await fetch(address)).status, events.status]).toEqual([200, 200]);
+  run.child.kill(signal);
+  expect(await run.ended).toMatchObject({ code: 0 });
+  await expect(events.text()).rejects.toThrow();
+  await expect(fetch(address)).rejects.toThrow();
+});
+
 it('the process exits with the codes that are promised', async () => {
   const codes = await Promise.all(
     [['--version'], ['data', 'inspect', at('nowhere')], ['train', '--nonsense']].map((argv) => start(argv).ended),

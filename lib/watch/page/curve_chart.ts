@@ -2,7 +2,7 @@ import { scaleLinear } from 'd3-scale';
 import { area, line } from 'd3-shape';
 import { colour, PREDICTION } from '../../report/figures/palette.ts';
 import { bucketMean, buckets, envelope } from '../../report/figures/thin.ts';
-import { set, svg } from './dom.ts';
+import { html, set, svg } from './dom.ts';
 import type { Recording } from './recording.ts';
 import { timeTicks } from './scales.ts';
 import { clock } from './words.ts';
@@ -28,13 +28,14 @@ export interface Asks {
 
 /** The curve of one target over time with its band, gold and the fusion's weights: a slider of time. */
 export class CurveChart {
-  readonly element: SVGSVGElement;
+  readonly element: HTMLElement;
   readonly #recording: Recording;
   readonly #target: number;
   readonly #domain: readonly [number, number];
-  readonly #drawing = svg('g');
-  readonly #cursor = svg('line', { class: 'cursor', 'stroke-width': 2 });
-  readonly #reach = svg('rect', { class: 'reach' });
+  readonly #drawing: SVGSVGElement;
+  // Layers of their own: what moves does not have the curves painted anew.
+  readonly #cursor = html('div', { class: 'cursor' });
+  readonly #reach = html('div', { class: 'reach' });
   #width = 600;
   #view: View = { from: 0, to: 1 };
 
@@ -43,8 +44,9 @@ export class CurveChart {
     this.#target = target;
     this.#domain = domain;
     const name = recording.head.targets[target] as string;
-    this.element = svg(
-      'svg',
+    this.#drawing = svg('svg', { height: this.#height, 'aria-hidden': 'true' });
+    this.element = html(
+      'div',
       {
         class: 'curve',
         role: 'slider',
@@ -54,7 +56,6 @@ export class CurveChart {
         'aria-valuemin': 0,
         'aria-valuemax': recording.end,
         'aria-valuenow': 0,
-        height: this.#height,
       },
       this.#drawing,
       this.#reach,
@@ -71,7 +72,7 @@ export class CurveChart {
   draw(width: number, view: View): void {
     this.#width = width;
     this.#view = view;
-    set(this.element, { width, viewBox: `0 0 ${width} ${this.#height}` });
+    set(this.#drawing, { width, viewBox: `0 0 ${width} ${this.#height}` });
     const bottom = MARGIN.top + HEIGHT;
     const y = scaleLinear(this.#domain, [bottom, MARGIN.top]);
     const right = width - MARGIN.right;
@@ -85,8 +86,11 @@ export class CurveChart {
     const name = this.#recording.head.targets[this.#target] as string;
     drawn.push(svg('text', { class: 'label', x: MARGIN.left, y: 12 }, name));
     this.#drawing.replaceChildren(...drawn);
-    set(this.#cursor, { y1: MARGIN.top - 4, y2: this.#height - MARGIN.bottom });
-    set(this.#reach, { y: MARGIN.top, height: HEIGHT });
+    Object.assign(this.#cursor.style, {
+      top: `${MARGIN.top - 4}px`,
+      height: `${this.#height - MARGIN.bottom - MARGIN.top + 4}px`,
+    });
+    Object.assign(this.#reach.style, { top: `${MARGIN.top}px`, height: `${HEIGHT}px` });
   }
 
   /**
@@ -98,10 +102,13 @@ export class CurveChart {
     const { from, to } = this.#view;
     const x = this.#x(time);
     const isSeen = time >= from && time <= to;
-    set(this.#cursor, { x1: x, x2: x, visibility: isSeen ? 'visible' : 'hidden' });
-    const [left, right] = reach ? [this.#x(time - reach.before), this.#x(time + reach.after)] : [x, x];
-    const [first, last] = [Math.max(MARGIN.left, left), Math.min(this.#width - MARGIN.right, right)];
-    set(this.#reach, { x: first, width: Math.max(0, last - first), visibility: isSeen ? 'visible' : 'hidden' });
+    this.#cursor.hidden = !isSeen;
+    this.#cursor.style.transform = `translateX(${x - 1}px)`;
+    this.#reach.hidden = !isSeen || reach === null;
+    if (reach === null) return;
+    const first = Math.max(MARGIN.left, this.#x(time - reach.before));
+    const last = Math.min(this.#width - MARGIN.right, this.#x(time + reach.after));
+    this.#reach.style.transform = `translateX(${first}px) scaleX(${Math.max(0, last - first)})`;
   }
 
   say(time: number, text: string): void {

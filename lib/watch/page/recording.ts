@@ -3,9 +3,12 @@ import type { CurveName, CurvesHead, ErrorBody } from '../protocol.ts';
 /** Rows of a window's weights that are fetched together. */
 const BLOCK = 2048;
 
+const NONE = new Float32Array(0);
+
 /** A recording's curves, as the server computed them. */
 export class Recording {
-  readonly #curves: ReadonlyMap<string, Float32Array>;
+  /** By name, a curve a target. */
+  readonly #curves: ReadonlyMap<string, readonly Float32Array[]>;
   readonly #weights: Float32Array;
   readonly #windows: ReadonlyMap<string, WindowWeights>;
 
@@ -14,7 +17,9 @@ export class Recording {
     curves: ReadonlyMap<string, Float32Array>,
     weights: Float32Array,
   ) {
-    this.#curves = curves;
+    const { targets, frames } = head;
+    const ofTargets = (values: Float32Array) => targets.map((_, k) => values.subarray(k * frames, (k + 1) * frames));
+    this.#curves = new Map([...curves].map(([name, values]) => [name, ofTargets(values)]));
     this.#weights = weights;
     this.#windows = new Map(
       Object.entries(head.windows).map(([stream, { frames, window }]) => {
@@ -47,8 +52,7 @@ export class Recording {
 
   /** [frame]; empty where there is no such curve. */
   curve(name: CurveName, target: number): Float32Array {
-    const { frames } = this.head;
-    return this.#curves.get(name)?.subarray(target * frames, (target + 1) * frames) ?? new Float32Array(0);
+    return this.#curves.get(name)?.[target] ?? NONE;
   }
 
   /** The frame that stands at a time. */

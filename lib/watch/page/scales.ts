@@ -27,12 +27,12 @@ export function domainOf(curves: readonly Float32Array[]): [number, number] {
     .domain() as [number, number];
 }
 
-const ROUND = [0.1, 0.2, 0.5, 1];
+const ROUND = [0.1, 0.2, 0.5, 1, 1.2, 1.5, 2, 5, 10];
 
-/** One round square about neutral where all values are within -1 and 1; else what each axis needs. */
+/** One round square about neutral where values lie on both sides of 0; else what each axis needs. */
 export function planeDomains(axes: readonly Float32Array[][]): [number, number][] {
   const domains = axes.map(domainOf);
-  const most = Math.max(...domains.flat().map(Math.abs));
-  const size = ROUND.find((own) => own >= most - 1e-9);
-  return size === undefined ? domains : domains.map(() => [-size, size]);
+  const size = ROUND.find((own) => own >= Math.max(...domains.flat().map(Math.abs)) - 1e-9);
+  const isAboutNeutral = domains.every(([low, high]) => low < 0 && high > 0);
+  return isAboutNeutral && size !== undefined ? domains.map(() => [-size, size]) : domains;
 }

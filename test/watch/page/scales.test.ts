@@ -17,17 +17,17 @@ describe('an axis of values', () => {
 });
 
 describe('the plane', () => {
-  it('is one round square about neutral where all values are within -1 and 1', () => {
-    expect(planeDomains([[curve(-0.1, 0.15)], [curve(0.02)]])).toEqual([
+  it('is one round square about neutral where values lie on both sides of it', () => {
+    expect(planeDomains([[curve(-0.1, 0.15)], [curve(-0.02, 0.01)]])).toEqual([
       [-0.2, 0.2],
       [-0.2, 0.2],
     ]);
-    expect(planeDomains([[curve(0.7)], [curve(-0.2)]])[0]).toEqual([-1, 1]);
+    expect(planeDomains([[curve(-0.7, 0.7)], [curve(-0.2, 0.1)]])[0]).toEqual([-1, 1]);
   });
 
   it('spans what each axis needs for any other unit', () => {
     expect(planeDomains([[curve(10, 90)], [curve(0, 40)]])).toEqual([
-      [0, 100],
+      [10, 90],
       [0, 40],
     ]);
   });
