@@ -24,7 +24,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** The endings of the files that are taken for recordings. */
-export const MEDIA_FILES = new RegExp(
+const MEDIA_FILES = new RegExp(
   `\\.(${Object.keys(TYPES)
     .map((ending) => ending.slice(1))
     .join('|')})$`,

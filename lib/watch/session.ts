@@ -7,6 +7,9 @@ import type { Source } from './source.ts';
 /** Recordings that are kept once they are computed. */
 const KEPT = 4;
 
+/** Least time between two reports of the same progress, ms. */
+const BETWEEN = 100;
+
 export interface SessionOptions {
   title: string;
   /** What there is to see; null: nothing yet. Asked anew whenever a run ends. */
@@ -33,6 +36,8 @@ export class Session implements Disposable {
   #version = 0;
   #last: Promise<unknown> = Promise.resolve();
   #progress: ProgressEvent | null = null;
+  /** When progress was told last, ms. */
+  #told = 0;
 
   private constructor(options: SessionOptions) {
     this.#options = options;
@@ -123,9 +128,13 @@ export class Session implements Disposable {
     for (const id of excess) this.#jobs.delete(id);
   }
 
+  /** What is being done is told at once, how far it has come only now and then. */
   #setProgress(progress: ProgressEvent | null): void {
+    const isNews = progress?.phase !== this.#progress?.phase || progress?.id !== this.#progress?.id;
     this.#progress = progress;
-    if (progress) this.#tell(progress);
+    if (progress === null || (!isNews && performance.now() - this.#told < BETWEEN)) return;
+    this.#told = performance.now();
+    this.#tell(progress);
   }
 
   #event(): SessionEvent {

@@ -99,6 +99,29 @@ export async function predictRecording(
   return together.finish(gold, called, [...delayNotes(checkpoints), ...seen, ...notes]);
 }
 
+/** A recording whose features are computed when it is asked for. */
+export interface EmbeddedRecording {
+  id: string;
+  path: string;
+  /** Its features as a data set of one sequence, and what must be known of it. */
+  embed(loading: LoadOptions): Promise<{ data: Dataset; notes: readonly string[] }>;
+}
+
+/** Predicts a recording from its sound and pictures. */
+export function recordingSource(
+  recording: EmbeddedRecording,
+  { name, checkpoints }: Models,
+  device: DeviceOptions,
+): Source {
+  const { id, path } = recording;
+  const load = async (_: string, loading: LoadOptions) => {
+    const { data, notes } = await recording.embed(loading);
+    return predictRecording(data, checkpoints, device, loading, notes);
+  };
+  const recordings = [{ id, partition: null, media: mediaKind(path) }];
+  return { title: id, models: name, notes: [], recordings, media: new Map([[id, path]]), load };
+}
+
 /** Curves that are there as files, without what the models looked at; gold where the data set is at hand. */
 async function fileSource(
   run: string,

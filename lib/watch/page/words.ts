@@ -37,5 +37,6 @@ export function duration(seconds: number): string {
 }
 
 export function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
+  // No line breaks before the sign.
+  return `${Math.round(share * 100)}\u00a0%`;
 }

@@ -14,7 +14,7 @@ describe('numbers are written', () => {
   });
 
   it('a share in percent', () => {
-    expect([0, 0.624, 1].map(percent)).toEqual(['0 %', '62 %', '100 %']);
+    expect([0, 0.624, 1].map(percent)).toEqual(['0\u00a0%', '62\u00a0%', '100\u00a0%']);
   });
 });
 
