@@ -28,6 +28,7 @@ export const PAGE = `<!doctype html>
 </div>
 <div id="loading" class="loading" hidden><p id="phase"></p><progress id="share" max="1" aria-labelledby="phase"></progress></div>
 <div id="viewer" hidden>
+<ul id="recording-notes" class="notes"></ul>
 <div id="stage" class="stage">
 <div class="player">
 <div id="media"></div>
@@ -43,7 +44,6 @@ export const PAGE = `<!doctype html>
 <div id="now" class="now"></div>
 </div>
 <div id="curves" class="curves"></div>
-<ul id="recording-notes" class="notes"></ul>
 <details class="keys"><summary>Keys</summary>
 <dl>
 <div><dt>Space</dt><dd>play, pause</dd></div>

@@ -2,7 +2,7 @@ import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, truncateSync, 
 import { join, resolve } from 'node:path';
 import { build } from 'tsdown';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { CurvesOfModels } from '../../lib/watch/curves.ts';
+import { CurvesOfModels, type ShownCurves } from '../../lib/watch/curves.ts';
 import { PageServer } from '../../lib/watch/server.ts';
 import { Session, type SessionOptions } from '../../lib/watch/session.ts';
 import { runSource, type Source } from '../../lib/watch/source.ts';
@@ -274,6 +274,25 @@ describe.skipIf(chromium === undefined)('the page in Chromium', () => {
     await until('time goes on', () => /^0:00\.[1-9]/.test(document.getElementById('time').textContent));
   });
 
+  it('draws what there is where gold is missing, in part or at all', async () => {
+    const source = longSource(1000);
+    for (const gold of ['some', 'none'] as const) {
+      await show({ open: async () => ({ ...source, load: (id) => curvesOf(id, 1000, gold) }), run: null });
+      await curvesAreThere();
+      await browser.evaluate(() => {
+        const slider = document.querySelector('.curve');
+        for (const key of ['ArrowRight', 'PageUp', 'End', 'Home', 'PageUp']) {
+          slider.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+        }
+      });
+      const text = await browser.evaluate(() => document.getElementById('viewer').innerText as string);
+      expect(text).not.toMatch(/NaN|undefined/);
+      expect(/gold standard/.test(text)).toBe(gold === 'some');
+      expect(browser.events.filter(({ method }) => /Log.entryAdded|Runtime.exception/.test(method))).toEqual([]);
+      await open?.server[Symbol.asyncDispose]();
+    }
+  });
+
   it('draws two hours at the width of the window, and zooms into them', async () => {
     await show({ open: async () => longSource(180_000), run: null });
     await curvesAreThere();
@@ -366,16 +385,20 @@ describe.skipIf(chromium === undefined)('the page in Chromium', () => {
 
 /** A recording of so many frames at 25 Hz, of two models that nobody had to train. */
 function longSource(frames: number): Source {
+  const recordings = [{ id: 'long', partition: null, media: null }];
+  const load = (id: string) => curvesOf(id, frames, 'whole');
+  return { title: 'long', models: '2 replicas', notes: [], recordings, media: new Map(), load };
+}
+
+/** @param gold 'some': the first half alone has a gold standard, of arousal only */
+async function curvesOf(id: string, frames: number, gold: 'whole' | 'some' | 'none'): Promise<ShownCurves> {
   const targets = ['arousal', 'valence'];
   const curve = (shift: number) =>
     Float64Array.from({ length: frames * 2 }, (_, i) => 0.8 * Math.sin((i >> 1) / 90 + (i & 1) + shift));
-  const load = async (id: string) => {
-    const together = new CurvesOfModels();
-    for (const shift of [0, 0.3]) together.add({ sequence: id, rate: 25, targets, values: curve(shift), traces: null });
-    return together.finish(curve(0.1), 'replicas', []);
-  };
-  const recordings = [{ id: 'long', partition: null, media: null }];
-  return { title: 'long', models: '2 replicas', notes: [], recordings, media: new Map(), load };
+  const together = new CurvesOfModels();
+  for (const shift of [0, 0.3]) together.add({ sequence: id, rate: 25, targets, values: curve(shift), traces: null });
+  const some = curve(0.1).map((value, i) => (i % 2 === 0 && i < frames ? value : Number.NaN));
+  return together.finish({ whole: curve(0.1), some, none: null }[gold], 'replicas', []);
 }
 
 /** A .wav file of a tone: 8 kHz, mono, 8 bits. */

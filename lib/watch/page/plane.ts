@@ -1,12 +1,13 @@
 import { scaleLinear } from 'd3-scale';
 import { line } from 'd3-shape';
 import { PREDICTION } from '../../report/figures/palette.ts';
+import type { CurveName } from '../protocol.ts';
 import { byId, legend, set, svg } from './dom.ts';
 import type { Recording } from './recording.ts';
 import { planeDomains } from './scales.ts';
 
 const SIZE = 300;
-const MARGIN = { left: 44, right: 12, top: 12, bottom: 40 };
+const MARGIN = { left: 56, right: 12, top: 12, bottom: 40 };
 /** Seconds of the tail, and the pieces that it fades in. */
 const TAIL = 5;
 const PIECES = 6;
@@ -119,19 +120,23 @@ export class Plane {
     this.#tail.forEach((path, i) => {
       set(path, { d: this.#path('mean', Math.round(first + i * piece), Math.round(first + (i + 1) * piece)) });
     });
-    if (recording.has('gold')) set(this.#goldTail, { d: this.#path('gold', first, now) });
     place(this.#point, this.#at('mean', now));
-    place(this.#gold, this.#at('gold', now));
+    if (recording.has('gold')) {
+      set(this.#goldTail, { d: this.#path('gold', first, now) });
+      place(this.#gold, this.#at('gold', now));
+    }
     if (recording.has('low')) {
       const [[left, bottom], [right, top]] = [this.#at('low', now), this.#at('high', now)];
       set(this.#band, { x: left, y: top, width: right - left, height: bottom - top });
     }
   }
 
-  /** Where a frame lies on the drawing. */
-  #at(name: 'mean' | 'low' | 'high' | 'gold', frame: number): [number, number] {
-    const value = (target: number) => this.#recording.curve(name, target)[frame] ?? Number.NaN;
-    return [this.#x(value(this.#across)), this.#y(value(this.#up))];
+  /** Where a frame lies on the drawing; NaN where it has no value. */
+  #at(name: CurveName, frame: number): [number, number] {
+    const [across, up] = [this.#across, this.#up].map((target) => this.#recording.curve(name, target)[frame] as number);
+    return [across, up].some((value) => value === undefined || Number.isNaN(value))
+      ? [Number.NaN, Number.NaN]
+      : [this.#x(across as number), this.#y(up as number)];
   }
 
   #path(name: 'mean' | 'gold', from: number, to: number): string {

@@ -29,10 +29,14 @@ export function domainOf(curves: readonly Float32Array[]): [number, number] {
 
 const ROUND = [0.1, 0.2, 0.5, 1, 1.2, 1.5, 2, 5, 10];
 
-/** One round square about neutral where values lie on both sides of 0; else what each axis needs. */
+/**
+ * One round square about neutral where any value is negative; else each axis from 0. The plane never zooms in on a corner:
+ * where neutral lies is what it is for.
+ */
 export function planeDomains(axes: readonly Float32Array[][]): [number, number][] {
   const domains = axes.map(domainOf);
-  const size = ROUND.find((own) => own >= Math.max(...domains.flat().map(Math.abs)) - 1e-9);
-  const isAboutNeutral = domains.every(([low, high]) => low < 0 && high > 0);
-  return isAboutNeutral && size !== undefined ? domains.map(() => [-size, size]) : domains;
+  const most = Math.max(...domains.flat().map(Math.abs));
+  const size = ROUND.find((own) => own >= most - 1e-9) ?? most;
+  if (domains.some(([low]) => low < 0)) return domains.map(() => [-size, size]);
+  return domains.map(([, high]) => [0, high]);
 }

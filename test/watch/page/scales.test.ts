@@ -17,17 +17,18 @@ describe('an axis of values', () => {
 });
 
 describe('the plane', () => {
-  it('is one round square about neutral where values lie on both sides of it', () => {
-    expect(planeDomains([[curve(-0.1, 0.15)], [curve(-0.02, 0.01)]])).toEqual([
+  it('is one round square about neutral where any value is negative', () => {
+    expect(planeDomains([[curve(-0.15, -0.1)], [curve(0.12, 0.19)]])).toEqual([
       [-0.2, 0.2],
       [-0.2, 0.2],
     ]);
     expect(planeDomains([[curve(-0.7, 0.7)], [curve(-0.2, 0.1)]])[0]).toEqual([-1, 1]);
+    expect(planeDomains([[curve(-700, 0)], [curve(0)]])[0]).toEqual([-700, 700]);
   });
 
-  it('spans what each axis needs for any other unit', () => {
+  it('goes from 0 to what each axis needs for a scale without negative values', () => {
     expect(planeDomains([[curve(10, 90)], [curve(0, 40)]])).toEqual([
-      [10, 90],
+      [0, 90],
       [0, 40],
     ]);
   });
