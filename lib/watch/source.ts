@@ -174,12 +174,21 @@ export async function runSource(directory: string, options: SourceOptions): Prom
   }
   if (!existsSync(join(directory, 'predictions'))) return null;
   const lost =
-    `${config.data === null ? 'the run was trained on data in memory' : `its data set is not at ${config.data}`}: ` +
-    'there is no gold standard to show, and not what the models looked at';
-  const title = String(config.dataset);
+    `${config.data === null ? 'The run was trained on data in memory' : `The data set of the run is not at ${config.data}`}: ` +
+    'there is no gold standard to show, and not what the models looked at.';
+  const isFolded = config.cv !== undefined && config.cv !== null;
+  const held = 'Each recording is predicted by the models of the fold that did not see its session.';
   const data = path !== null && manifest ? { directory: path, manifest } : null;
-  const notes = data ? [] : [lost];
-  return fileSource(directory, replicas, data, { title, models, notes }, options.media);
+  const notes = [...(isFolded ? [held] : []), ...(data ? [] : [lost])];
+  const source = await fileSource(
+    directory,
+    replicas,
+    data,
+    { title: String(config.dataset), models, notes },
+    options.media,
+  );
+  // Each has been in train and held out: the partitions say nothing.
+  return isFolded ? { ...source, recordings: source.recordings.map((own) => ({ ...own, partition: null })) } : source;
 }
 
 /**

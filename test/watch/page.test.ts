@@ -10,6 +10,7 @@ import { page as pageBuild } from '../../tsdown.config.ts';
 import { QUICK, smallData, succeed, temporaryFolder } from '../cli/cli.ts';
 import { Chromium, findChromium } from '../report/chromium.ts';
 import { contrasts } from '../report/contrasts.ts';
+import { tone } from './tone.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: objects of the page, and of the DevTools protocol
 type Foreign = any;
@@ -399,24 +400,4 @@ async function curvesOf(id: string, frames: number, gold: 'whole' | 'some' | 'no
   for (const shift of [0, 0.3]) together.add({ sequence: id, rate: 25, targets, values: curve(shift), traces: null });
   const some = curve(0.1).map((value, i) => (i % 2 === 0 && i < frames ? value : Number.NaN));
   return together.finish({ whole: curve(0.1), some, none: null }[gold], 'replicas', []);
-}
-
-/** A .wav file of a tone: 8 kHz, mono, 8 bits. */
-function tone(seconds: number): Buffer {
-  const rate = 8000;
-  const samples = Buffer.from(Array.from({ length: seconds * rate }, (_, i) => 128 + Math.round(60 * Math.sin(i / 5))));
-  const head = Buffer.alloc(44);
-  head.write('RIFF', 0);
-  head.writeUInt32LE(36 + samples.length, 4);
-  head.write('WAVEfmt ', 8);
-  head.writeUInt32LE(16, 16);
-  head.writeUInt16LE(1, 20);
-  head.writeUInt16LE(1, 22);
-  head.writeUInt32LE(rate, 24);
-  head.writeUInt32LE(rate, 28);
-  head.writeUInt16LE(1, 32);
-  head.writeUInt16LE(8, 34);
-  head.write('data', 36);
-  head.writeUInt32LE(samples.length, 40);
-  return Buffer.concat([head, samples]);
 }

@@ -78,7 +78,9 @@ describe('a finished run', () => {
     renameSync(at('data'), at('moved'));
     try {
       const source = (await runSource(at('run'), OPTIONS)) as Source;
-      expect(source.notes).toEqual([expect.stringMatching(/data set is not at .*data: there is no gold standard/)]);
+      expect(source.notes).toEqual([
+        expect.stringMatching(/data set of the run is not at .*data: there is no gold standard/),
+      ]);
       expect(source.recordings.map(({ id }) => id)).toEqual(['dev_1', 'dev_2', 'test_1']);
       const { head } = await load(source, 'dev_1');
       expect(head).toMatchObject({
@@ -104,7 +106,15 @@ it('a run that has not ended has nothing to show yet', async () => {
 
 it('a cross-validation is shown by the curves of all folds joined, beside gold', async () => {
   const source = (await runSource(at('folds'), OPTIONS)) as Source;
-  expect(source.recordings.map(({ partition }) => partition)).not.toContain('test');
+  expect(source.recordings.map(({ id, partition }) => `${id} ${partition}`).sort()).toEqual([
+    'dev_1 null',
+    'dev_2 null',
+    'train_1 null',
+    'train_2 null',
+    'train_3 null',
+    'train_4 null',
+  ]);
+  expect(source.notes).toEqual([expect.stringContaining('did not see its session')]);
   const { head } = await load(source, 'train_1');
   expect(head).toMatchObject({ models: 2, called: 'replicas', curves: ['mean', 'low', 'high', 'gold'], weights: null });
   expect(existsSync(at('folds/predictions/train_1.csv'))).toBe(true);

@@ -5,13 +5,6 @@ import { Training } from './training.ts';
 import { Viewer } from './viewer.ts';
 import { percent } from './words.ts';
 
-const PARTITIONS: Readonly<Record<string, string>> = {
-  dev: 'dev',
-  test: 'test',
-  selection: 'selection (chose the epoch)',
-  train: 'train (the model has seen these)',
-};
-
 /** The page: what the server tells goes to the viewer and the training. */
 class Page {
   readonly #viewer = new Viewer();
@@ -65,9 +58,7 @@ class Page {
     const optionsOf = (ids: readonly string[]) => ids.map((id) => html('option', { value: id }, id));
     select.replaceChildren(
       ...[...groups].flatMap(([partition, ids]) =>
-        partition === null
-          ? optionsOf(ids)
-          : [html('optgroup', { label: PARTITIONS[partition] ?? partition }, ...optionsOf(ids))],
+        partition === null ? optionsOf(ids) : [html('optgroup', { label: partition }, ...optionsOf(ids))],
       ),
     );
   }
