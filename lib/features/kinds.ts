@@ -1,4 +1,5 @@
 import { brief, CircumplexError } from '../errors.ts';
+import { faceFeatures } from './faces/face_features.ts';
 import type { Kind, Recipe } from './recipe.ts';
 import { pictureSignals, soundSignals } from './signals.ts';
 
@@ -6,6 +7,7 @@ import { pictureSignals, soundSignals } from './signals.ts';
 const KINDS = {
   'sound-signals': soundSignals,
   'picture-signals': pictureSignals,
+  face: faceFeatures,
 } as const satisfies Record<string, unknown>;
 
 /**
