@@ -35,6 +35,23 @@ export interface Sequence {
   targets: Float64Array | null;
 }
 
+/** What is known of a modality beside its values. */
+export interface Modality {
+  /** The number of features. */
+  size: number;
+  /** How they are computed from a recording, where that is known. */
+  features?: Recipe;
+}
+
+/**
+ * How the features of a modality are computed from a recording: plain JSON, of a kind with its settings. It stands in
+ * `dataset.json` and in checkpoints, so that features of a new recording are those that a model was trained on.
+ */
+export interface Recipe {
+  kind: string;
+  [setting: string]: unknown;
+}
+
 /** A set of sequences that share a label clock, targets and modalities. */
 export interface Dataset {
   name: string;
@@ -43,8 +60,8 @@ export interface Dataset {
   /** Frames per second of the label clock, to which every array is aligned. */
   rate: number;
   targets: string[];
-  /** The order of the keys is the modalities' order; `size` is the number of features. */
-  modalities: Record<string, { size: number }>;
+  /** The order of the keys is the modalities' order. */
+  modalities: Record<string, Modality>;
   sequences: Sequence[];
 }
 

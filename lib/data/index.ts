@@ -15,7 +15,9 @@ export { type Corruption, corruptModality, dropModality, type Stretch } from './
 export {
   checkDataset,
   type Dataset,
+  type Modality,
   type Partition,
+  type Recipe,
   readDataset,
   type Sequence,
   type SequenceAccess,

@@ -1,5 +1,5 @@
 import { CircumplexError } from '../errors.ts';
-import { kindOf } from './kinds.ts';
+import { kindOf, resolveRecipe } from './kinds.ts';
 import { checkRate, pictures } from './pictures.ts';
 import { type MediaInfo, probe } from './probe.ts';
 import type { Context, Demand, Extractor, Piece, Recipe } from './recipe.ts';
@@ -14,9 +14,21 @@ export interface FeatureFrame {
   features: Record<string, Float32Array | null>;
 }
 
+/** The features of a whole recording. */
+export interface RecordingFeatures {
+  /** Label frames. */
+  length: number;
+  /** Features a row, by modality. */
+  sizes: Record<string, number>;
+  /** By modality `[length, size]`, row-major; a row of NaN is a missing frame. */
+  features: Record<string, Float32Array>;
+}
+
 export interface FeaturesOptions {
   /** Label frames a second. Default: 25. */
   rate?: number | undefined;
+  /** That networks may use. Default: 1. */
+  threads?: number | undefined;
   signal?: AbortSignal | undefined;
   /** Told in a sentence what is wrong with a recording that can still be used. */
   onWarning?: ((sentence: string) => void) | undefined;
@@ -37,21 +49,69 @@ export interface FeaturesOptions {
 export async function* features(
   recording: string | MediaInfo,
   recipes: Record<string, Recipe>,
-  { rate = 25, signal, onWarning = () => {} }: FeaturesOptions = {},
+  options: FeaturesOptions = {},
 ): AsyncGenerator<FeatureFrame, void, undefined> {
+  yield* frames(await openReading(recording, recipes, options));
+}
+
+/** As `features`, all at once. */
+export async function allFeatures(
+  recording: string | MediaInfo,
+  recipes: Record<string, Recipe>,
+  options: FeaturesOptions & { onFrame?: (frame: number) => void } = {},
+): Promise<RecordingFeatures> {
+  const reading = await openReading(recording, recipes, options);
+  const columns = reading.modalities.map((modality) => new RowStore(modality.size));
+  let length = 0;
+  for await (const { frame, features } of frames(reading)) {
+    for (const [i, { name }] of reading.modalities.entries()) columns[i]!.add(features[name] as Float32Array | null);
+    length = frame + 1;
+    options.onFrame?.(frame);
+  }
+  const named = <T>(value: (modality: Modality, i: number) => T) =>
+    Object.fromEntries(reading.modalities.map((modality, i) => [modality.name, value(modality, i)]));
+  return { length, sizes: named(({ size }) => size), features: named((_, i) => columns[i]!.values()) };
+}
+
+/** A recording that is being read. */
+interface Reading {
+  info: MediaInfo;
+  rate: number;
+  modalities: Modality[];
+  tracks: Track[];
+  onWarning: (sentence: string) => void;
+}
+
+async function openReading(
+  recording: string | MediaInfo,
+  recipes: Record<string, Recipe>,
+  { rate = 25, threads = 1, signal, onWarning = () => {} }: FeaturesOptions,
+): Promise<Reading> {
   checkRate(rate);
+  if (Object.keys(recipes).length === 0) throw new CircumplexError('ERR_CONFIG', 'there is no recipe of any modality.');
   const info = typeof recording === 'string' ? await probe(recording) : recording;
-  const modalities = Object.entries(recipes).map(([name, recipe]) => new Modality(name, recipe));
-  const tracks = trackGroups(modalities).map((group) => new Track(group, { rate, recording: info, signal }, onWarning));
+  const context = { rate, threads, recording: info, signal };
+  const modalities: Modality[] = [];
+  try {
+    for (const [name, recipe] of Object.entries(recipes)) modalities.push(await openModality(name, recipe, context));
+  } catch (error) {
+    for (const { extractor } of modalities) await extractor.dispose?.();
+    throw error;
+  }
+  const tracks = sharedTracks(modalities).map((group) => new Track(group, context, onWarning));
+  return { info, rate, modalities, tracks, onWarning };
+}
+
+async function* frames({ info, rate, modalities, tracks, onWarning }: Reading): AsyncGenerator<FeatureFrame> {
   try {
     for (let frame = 0; ; frame++) {
       await Promise.all(tracks.map((track) => track.reach(frame)));
-      if (modalities.every((modality) => modality.ended <= frame)) break;
+      if (modalities.every((modality) => modality.end <= frame)) break;
       const rows = modalities.map((modality) => [modality.name, modality.row(frame)] as const);
       yield { frame, time: frame / rate, features: Object.fromEntries(rows) };
     }
-    if (modalities.every(({ ended }) => ended === 0)) throw tracks.find(({ failure }) => failure)?.failure;
-    warnOfEarlyEnd(info, Math.max(...modalities.map(({ ended }) => ended)) / rate, onWarning);
+    if (modalities.every(({ end }) => end === 0)) throw tracks.find(({ failure }) => failure)?.failure;
+    warnOfEarlyEnd(info, Math.max(...modalities.map(({ end }) => end)) / rate, onWarning);
   } finally {
     await Promise.all(tracks.map((track) => track.stop()));
   }
@@ -59,113 +119,142 @@ export async function* features(
 
 /** The rows of a modality that are known and were not asked for yet. */
 class Modality {
-  extractor: Extractor<unknown> | null = null;
-  /** Rows there are in all, once it is known; before, infinite. */
-  ended = Number.POSITIVE_INFINITY;
+  /** Rows in all, once that is known. */
+  end = Number.POSITIVE_INFINITY;
   known = 0;
-  private queue: Float32Array[] = [];
+  private waiting: Float32Array[] = [];
   private last: Float32Array | null = null;
 
   constructor(
     readonly name: string,
-    readonly recipe: Recipe,
+    readonly demand: Demand,
+    readonly extractor: Extractor<unknown>,
   ) {}
 
+  get size(): number {
+    return this.extractor.size;
+  }
+
   add(rows: Float32Array): void {
-    const { size } = this.extractor as Extractor<unknown>;
-    for (let at = 0; at < rows.length; at += size) this.queue.push(rows.subarray(at, at + size));
-    this.known += rows.length / size;
+    for (let at = 0; at < rows.length; at += this.size) this.waiting.push(rows.subarray(at, at + this.size));
+    this.known += rows.length / this.size;
+  }
+
+  addMissing(frames: number): void {
+    this.add(new Float32Array(frames * this.size).fill(Number.NaN));
   }
 
   /** The next row; the last one again in the frame after the end. */
   row(frame: number): Float32Array | null {
-    if (frame < this.ended) this.last = this.queue.shift() as Float32Array;
-    else if (frame > this.ended) this.last = null;
+    if (frame < this.end) this.last = this.waiting.shift() as Float32Array;
+    else if (frame > this.end) this.last = null;
     return this.last === null || Number.isNaN(this.last[0]) ? null : this.last;
   }
 }
 
-/** Modalities that share one decoding. */
+async function openModality(name: string, recipe: Recipe, context: Context): Promise<Modality> {
+  const kind = kindOf(recipe);
+  const resolved = resolveRecipe(recipe);
+  return new Modality(name, kind.demand(resolved), (await kind.open(resolved, context)) as Extractor<unknown>);
+}
+
+/** Modalities of the same demand, which one decoding serves. */
+function sharedTracks(modalities: readonly Modality[]): Modality[][] {
+  const groups = new Map<string, Modality[]>();
+  for (const modality of modalities) {
+    const key = JSON.stringify(modality.demand);
+    groups.set(key, [...(groups.get(key) ?? []), modality]);
+  }
+  return [...groups.values()];
+}
+
+/** One decoding, and the modalities that it serves. */
 class Track {
   failure: unknown;
-  private rows: AsyncGenerator<void, void, undefined> | null;
+  private steps: AsyncGenerator<void, void, undefined> | null;
 
   constructor(
     private readonly modalities: Modality[],
     private readonly context: Context,
     private readonly onWarning: (sentence: string) => void,
   ) {
-    this.rows = this.run();
+    this.steps = this.run();
   }
 
-  /** Decodes until every modality knows its row, or has ended. */
+  /** Decodes until every modality knows the frame's row, or has ended. */
   async reach(frame: number): Promise<void> {
-    while (this.rows && this.modalities.some(({ known }) => known <= frame)) {
-      const { done } = await this.rows.next();
-      if (done) this.rows = null;
+    while (this.steps && this.modalities.some(({ known }) => known <= frame)) {
+      const { done } = await this.steps.next();
+      if (done) this.steps = null;
     }
   }
 
   async stop(): Promise<void> {
-    await this.rows?.return();
-    for (const { extractor } of this.modalities) await extractor?.dispose?.();
+    await this.steps?.return();
+    for (const { extractor } of this.modalities) await extractor.dispose?.();
   }
 
   private async *run(): AsyncGenerator<void, void, undefined> {
     const { rate } = this.context;
     try {
-      for (const modality of this.modalities) {
-        modality.extractor = (await kindOf(modality.recipe).open(modality.recipe, this.context)) as Extractor<unknown>;
-      }
-      let first = true;
+      let isFirst = true;
       for await (const piece of this.pieces()) {
-        if (first && 'time' in piece) this.missing(Math.round(piece.time * rate));
-        first = false;
-        for (const modality of this.modalities)
-          modality.add(await (modality.extractor as Extractor<unknown>).push(piece));
+        const first = isFirst && 'time' in piece ? Math.round(piece.time * rate) : 0;
+        isFirst = false;
+        for (const modality of this.modalities) {
+          modality.addMissing(first);
+          modality.add(await modality.extractor.push(piece));
+        }
         yield;
       }
-      for (const modality of this.modalities) modality.add(await (modality.extractor as Extractor<unknown>).finish());
+      for (const modality of this.modalities) modality.add(await modality.extractor.finish());
     } catch (error) {
       if (!(error instanceof CircumplexError && error.code === 'ERR_MEDIA')) throw error;
       this.failure = error;
       const names = this.modalities.map(({ name }) => name).join(', ');
-      this.onWarning(`${error.message.replace(/\.$/, '')}; ${names} will be missing.`);
+      this.onWarning(`${error.message.replace(/\.$/, '')}: ${names} will be missing.`);
     }
-    for (const modality of this.modalities) modality.ended = modality.known;
+    for (const modality of this.modalities) modality.end = modality.known;
   }
 
   private pieces(): AsyncIterable<Piece<'sound'> | Piece<'pictures'>> {
     const { recording, rate, signal } = this.context;
-    const demand = demandOf(this.modalities[0] as Modality);
+    const { demand } = this.modalities[0] as Modality;
     return demand.medium === 'sound'
       ? soundChannels(recording, { ...demand, signal })
       : pictures(recording, { rate, size: demand.size ?? undefined, signal });
   }
-
-  private missing(frames: number): void {
-    for (const modality of this.modalities) {
-      const { size } = modality.extractor as Extractor<unknown>;
-      modality.add(new Float32Array(frames * size).fill(Number.NaN));
-    }
-  }
-}
-
-function demandOf({ recipe }: Modality): Demand {
-  return kindOf(recipe).demand(recipe);
-}
-
-function trackGroups(modalities: readonly Modality[]): Modality[][] {
-  const groups = new Map<string, Modality[]>();
-  for (const modality of modalities) {
-    const key = JSON.stringify(demandOf(modality));
-    groups.set(key, [...(groups.get(key) ?? []), modality]);
-  }
-  return [...groups.values()];
 }
 
 /** Headers say how long a recording is; one that was cut off, or is damaged, ends before. */
 function warnOfEarlyEnd({ path, duration }: MediaInfo, seconds: number, onWarning: (sentence: string) => void): void {
   if (duration === null || seconds > duration - Math.max(1, 0.02 * duration)) return;
   onWarning(`${path} breaks off: ${seconds.toFixed(1)} of ${duration.toFixed(1)} s can be decoded.`);
+}
+
+/** Rows in one array that grows. */
+class RowStore {
+  private array: Float32Array;
+  private filled = 0;
+
+  constructor(private readonly size: number) {
+    this.array = new Float32Array(1024 * size);
+  }
+
+  /** null: a missing row. */
+  add(row: Float32Array | null): void {
+    const end = this.filled + this.size;
+    if (end > this.array.length) {
+      const larger = new Float32Array(2 * this.array.length);
+      larger.set(this.array);
+      this.array = larger;
+    }
+    if (row) this.array.set(row, this.filled);
+    else this.array.fill(Number.NaN, this.filled, end);
+    this.filled = end;
+  }
+
+  values(): Float32Array {
+    return this.array.slice(0, this.filled);
+  }
 }

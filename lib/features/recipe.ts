@@ -1,15 +1,9 @@
+import type { Recipe } from '../data/index.ts';
 import { brief, CircumplexError } from '../errors.ts';
 import type { Picture } from './pictures.ts';
 import type { MediaInfo } from './probe.ts';
 
-/**
- * How the features of a modality are computed from a recording: plain JSON, of a kind with its settings. It stands in
- * `dataset.json` and in checkpoints, so that features of a new recording are those that a model was trained on.
- */
-export interface Recipe {
-  kind: string;
-  [setting: string]: unknown;
-}
+export type { Recipe };
 
 /** What an extractor is to be given. Extractors of the same demand share one decoding. */
 export type Demand =
@@ -48,6 +42,8 @@ export interface Context {
   /** Label frames a second; frame k is at k / rate seconds. */
   rate: number;
   recording: MediaInfo;
+  /** That it may use. */
+  threads: number;
   signal?: AbortSignal | undefined;
 }
 

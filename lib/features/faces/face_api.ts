@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { CircumplexError } from '../../errors.ts';
-import { loadPeer, peerFile } from '../peers.ts';
+import { optionalPackage, optionalPackageFile } from '../optional.ts';
 import type { Picture } from '../pictures.ts';
 import { cropFace, squareAround, usualLandmarks, warp } from './alignment.ts';
 import {
@@ -68,8 +68,9 @@ interface Api {
   };
 }
 
-const PURPOSE = 'finding and describing faces';
-const INSTALL = 'npm install @vladmandic/face-api @tensorflow/tfjs @tensorflow/tfjs-backend-wasm';
+const PURPOSE = 'to find and describe faces';
+/** The package's tables are of this version of TensorFlow.js. */
+const [FACE_API, TENSORFLOW] = ['1.7.15', '4.22.0'] as const;
 
 let loaded: Promise<FaceApi> | undefined;
 
@@ -88,24 +89,23 @@ export function faceApi(): Promise<FaceApi> {
 }
 
 async function load(): Promise<FaceApi> {
-  const peer = <T>(module: string) => loadPeer<T>(module, PURPOSE, INSTALL);
-  const tf = peer<Tensorflow>('@tensorflow/tfjs');
-  const wasm = peer<Wasm>('@tensorflow/tfjs-backend-wasm');
-  const api = peer<Api>('@vladmandic/face-api/dist/face-api.node-wasm.js');
+  const face = '@vladmandic/face-api';
+  const weights = optionalPackageFile(face, FACE_API, PURPOSE, '/model/tiny_face_detector_model-weights_manifest.json');
+  const tf = optionalPackage<Tensorflow>('@tensorflow/tfjs', TENSORFLOW, PURPOSE);
+  const backend = '@tensorflow/tfjs-backend-wasm';
+  const wasm = optionalPackage<Wasm>(backend, TENSORFLOW, PURPOSE);
+  const api = optionalPackage<Api>(face, FACE_API, PURPOSE, '/dist/face-api.node-wasm.js');
   if (tf.getBackend() !== 'wasm') {
-    wasm.setWasmPaths(`${dirname(peerFile('@tensorflow/tfjs-backend-wasm', PURPOSE, INSTALL))}/`);
+    wasm.setWasmPaths(`${dirname(optionalPackageFile(backend, TENSORFLOW, PURPOSE, ''))}/`);
     if (!(await tf.setBackend('wasm'))) {
       throw new CircumplexError(
         'ERR_NOT_INSTALLED',
-        `TensorFlow.js cannot start WebAssembly, which is needed for ${PURPOSE}: ${INSTALL}.`,
+        `${backend} is needed ${PURPOSE}, and WebAssembly does not start here.`,
       );
     }
     await tf.ready();
   }
-  const folder = dirname(
-    peerFile('@vladmandic/face-api/model/tiny_face_detector_model-weights_manifest.json', PURPOSE, INSTALL),
-  );
-  return new FaceApi(tf, api, folder);
+  return new FaceApi(tf, api, dirname(weights));
 }
 
 /** face-api's networks, on pictures. */

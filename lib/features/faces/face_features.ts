@@ -1,4 +1,5 @@
 import { brief } from '../../errors.ts';
+import { resolveNetworkFile } from '../network_file.ts';
 import type { Picture } from '../pictures.ts';
 import { type Context, checkSettings, type Extractor, type Kind, type Recipe, recipeError } from '../recipe.ts';
 import type { FaceDetector } from './face.ts';
@@ -38,7 +39,7 @@ export const faceFeatures: Kind<FaceRecipe, 'pictures'> = {
 
 const DETECTORS = {
   'face-api': { name: 'face-api', network: 'tiny', input: 160, score: 0.5 },
-  yunet: { name: 'yunet', model: '', sha256: YUNET.sha256, input: 640, score: 0.6, overlap: 0.3 },
+  yunet: { name: 'yunet', ...YUNET, input: 640, score: 0.6, overlap: 0.3 },
 } as const satisfies { 'face-api': FaceApiDetection; yunet: YunetDetection };
 
 function resolveFaceRecipe(recipe: Recipe): FaceRecipe {
@@ -71,10 +72,7 @@ function resolveDetector(recipe: Recipe, value: unknown): FaceRecipe['detector']
   const asked = (typeof value === 'string' ? { name: value } : value) as Record<string, unknown> | null;
   const name = asked?.name as keyof typeof DETECTORS;
   if (!Object.hasOwn(DETECTORS, name ?? '')) {
-    throw recipeError(
-      recipe,
-      `has the "detector" ${brief(value)}, which should be face-api or {"name": "yunet", "model": path}`,
-    );
+    throw recipeError(recipe, `has the "detector" ${brief(value)}, which should be face-api or {"name": "yunet"}`);
   }
   const usual: Record<string, unknown> = DETECTORS[name];
   const unknown = Object.keys(asked ?? {}).find((setting) => !Object.hasOwn(usual, setting));
@@ -94,14 +92,10 @@ function resolveDetector(recipe: Recipe, value: unknown): FaceRecipe['detector']
     return detector;
   }
   within(recipe, 'detector.overlap', detector.overlap, 0, 1);
-  const { model, sha256 } = detector;
-  if (typeof model !== 'string' || !model || !(sha256 === null || /^[0-9a-f]{64}$/i.test(String(sha256)))) {
-    throw recipeError(
-      recipe,
-      'needs "detector.model", the path of an ONNX file, and "detector.sha256", its checksum or null',
-    );
-  }
-  return detector;
+  const of = resolveNetworkFile({ ...detector }, (what) => {
+    throw recipeError(recipe, `: the detector ${what}`);
+  });
+  return { ...detector, ...of };
 }
 
 function resolveChoice(recipe: Recipe, value: unknown): Choice {
@@ -117,7 +111,11 @@ function resolveChoice(recipe: Recipe, value: unknown): Choice {
 
 function resolveEmbedding(recipe: Recipe, embedding: unknown): FaceEmbedding {
   if (embedding === 'descriptor' || embedding === 'expressions') return embedding;
-  if (typeof embedding === 'object') return resolveFaceNetwork(embedding, (what) => recipeError(recipe, what));
+  if (typeof embedding === 'object') {
+    return resolveFaceNetwork(embedding, (what) => {
+      throw recipeError(recipe, what);
+    });
+  }
   throw recipeError(
     recipe,
     `has the embedding ${brief(embedding)}, which should be descriptor, expressions or a network`,
@@ -129,7 +127,7 @@ function within(recipe: Recipe, name: string, value: unknown, least: number, mos
   throw recipeError(recipe, `has the "${name}" ${brief(value)}, which should be a number from ${least} to ${most}`);
 }
 
-async function openFaceFeatures(recipe: FaceRecipe, { rate }: Context): Promise<Extractor<Picture>> {
+async function openFaceFeatures(recipe: FaceRecipe, { rate, threads }: Context): Promise<Extractor<Picture>> {
   const opened: { dispose(): Promise<void> }[] = [];
   const keep = async <T extends { dispose(): Promise<void> }>(opening: Promise<T>): Promise<T> => {
     const part = await opening;
@@ -138,9 +136,9 @@ async function openFaceFeatures(recipe: FaceRecipe, { rate }: Context): Promise<
   };
   try {
     const { detector } = recipe;
-    const finder = await keep(detector.name === 'yunet' ? yunetDetector(detector) : faceApiDetector(detector));
+    const finder = await keep(detector.name === 'yunet' ? yunetDetector(detector, threads) : faceApiDetector(detector));
     const embedders: FaceEmbedder[] = [];
-    for (const embedding of recipe.embeddings) embedders.push(await keep(openEmbedder(embedding)));
+    for (const embedding of recipe.embeddings) embedders.push(await keep(openEmbedder(embedding, threads)));
     return new FaceFeatures(recipe, rate, finder, embedders);
   } catch (error) {
     for (const part of opened) await part.dispose();
@@ -148,8 +146,8 @@ async function openFaceFeatures(recipe: FaceRecipe, { rate }: Context): Promise<
   }
 }
 
-async function openEmbedder(embedding: FaceEmbedding): Promise<FaceEmbedder> {
-  if (typeof embedding === 'object') return openFaceNetwork(embedding);
+async function openEmbedder(embedding: FaceEmbedding, threads: number): Promise<FaceEmbedder> {
+  if (typeof embedding === 'object') return openFaceNetwork(embedding, threads);
   const api = await faceApi();
   const dispose = async () => {};
   return embedding === 'descriptor'

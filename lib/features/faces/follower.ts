@@ -46,7 +46,7 @@ const [REACH, GROWTH] = [1, 1.6] as const;
 /**
  * Follows faces from picture to picture, and one person among them: chosen once, then kept as long as seen, whoever else
  * comes up. A face is the same as before where its box overlaps; after a gap, where place, size and look agree. A cut
- * ends all tracks: behind it the choice is made anew.
+ * ends the tracks, but of a face that stays as it was: behind it the choice is made anew.
  */
 export class FaceFollower {
   private tracks: Track[] = [];
@@ -58,11 +58,10 @@ export class FaceFollower {
 
   /** The faces of the next frame's picture. */
   step(picture: Picture, detections: readonly Detection[]): Followed {
-    if (this.shots.begins(picture)) this.tracks = [];
-    const found = this.assign(picture, detections);
-    this.tracks = this.tracks.filter(
-      ({ seen, lost }) => lost === 0 || (seen >= CONFIRMED && lost <= this.options.hold),
-    );
+    const isCut = this.shots.begins(picture);
+    const found = this.assign(picture, detections, isCut ? sameAcrossCut : sameInShot);
+    const hold = isCut ? 0 : this.options.hold;
+    this.tracks = this.tracks.filter(({ seen, lost }) => lost === 0 || (seen >= CONFIRMED && lost <= hold));
     const kept = this.tracks.find(({ id }) => id === this.followed);
     const track = kept ?? this.choose(picture);
     this.followed = track?.id ?? null;
@@ -72,10 +71,10 @@ export class FaceFollower {
   }
 
   /** Gives each detection to the track it continues best, or to a new one. */
-  private assign(picture: Picture, detections: readonly Detection[]): Map<Track, Detection> {
+  private assign(picture: Picture, detections: readonly Detection[], same: Agreement): Map<Track, Detection> {
     const looks = detections.map(({ box }) => lookOf(picture, box));
     const pairs = this.tracks.flatMap((track) =>
-      detections.map((detection, i) => ({ track, i, agreement: agreement(track, detection.box, looks[i]!) })),
+      detections.map((detection, i) => ({ track, i, agreement: same(track, detection.box, looks[i]!) })),
     );
     const found = new Map<Track, Detection>();
     const taken = new Set<number>();
@@ -108,7 +107,14 @@ export class FaceFollower {
 }
 
 /** 0 when they cannot be the same; else the more, the better they agree. */
-function agreement(track: Track, box: Box, look: Float32Array): number {
+type Agreement = (track: Track, box: Box, look: Float32Array) => number;
+
+function sameAcrossCut(track: Track, box: Box, look: Float32Array): number {
+  const [shared, likeness] = [overlap(track.box, box), correlation(track.look, look)];
+  return shared >= CUT_OVERLAP && likeness >= CUT_LIKENESS ? shared + likeness : 0;
+}
+
+function sameInShot(track: Track, box: Box, look: Float32Array): number {
   const shared = overlap(track.box, box);
   const likeness = correlation(track.look, look);
   if (track.lost === 0 && shared >= OVERLAP) return 1 + shared + likeness;
@@ -119,6 +125,9 @@ function agreement(track: Track, box: Box, look: Float32Array): number {
   const near = Math.hypot(x - u, y - v) <= REACH * size && growth <= GROWTH && growth >= 1 / GROWTH;
   return near && likeness >= LIKENESS ? shared + likeness : 0;
 }
+
+/** What looks like a cut may be a flash, or a close face that moves at a low rate: such a face stays what it was. */
+const [CUT_OVERLAP, CUT_LIKENESS] = [0.5, 0.75] as const;
 
 const LOOK_SIDE = 12;
 

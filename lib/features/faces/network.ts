@@ -1,18 +1,12 @@
-import { resolve } from 'node:path';
-import { brief, type CircumplexError } from '../../errors.ts';
-import { modelError, type OnnxLayer, type OnnxNetwork, type OnnxTensor, openOnnx } from '../onnx.ts';
+import { brief } from '../../errors.ts';
+import { type NetworkFile, resolveNetworkFile } from '../network_file.ts';
+import { networkError, type OnnxLayer, type OnnxNetwork, type OnnxTensor, openOnnx } from '../onnx.ts';
 import type { Picture } from '../pictures.ts';
 import { type Crop, cropFace, usualLandmarks } from './alignment.ts';
 import type { Face, Point } from './face.ts';
 
 /** A network that describes faces, and what to do with it: plain JSON. */
-export interface FaceNetwork {
-  /** The path of the ONNX file. */
-  model: string;
-  /** What the file's SHA-256 must be; null: it is not checked. */
-  sha256: string | null;
-  /** Where the file is to be had. */
-  source: string | null;
+export interface FaceNetwork extends NetworkFile {
   /** What is read: a tensor, or a node. null: the network's only output. */
   layer: OnnxLayer | null;
   /** What becomes of a layer with width and height: their `mean` or `max` for each channel, or all values as they are. */
@@ -33,16 +27,16 @@ export interface FaceNetwork {
   crop: Crop;
 }
 
-/** What is known of networks that others publish: all but where the file lies. */
-export const FACE_NETWORKS: Record<string, Omit<FaceNetwork, 'model'>> = {
+/** What is known of networks that others publish. */
+export const FACE_NETWORKS: Record<string, Omit<FaceNetwork, 'sha256'> & { sha256?: string }> = {
   /**
    * Barsoum et al., Training deep networks for facial expression recognition with crowd-sourced label distribution, 2016:
    * the last of the convolutions, 256 values. Grey values go in as they are.
    */
   ferplus: {
+    file: 'emotion-ferplus-8.onnx',
     sha256: 'a2a2ba6a335a3b29c21acb6272f962bd3d47f84952aaffa03b60986e04efa61c',
-    source:
-      'https://github.com/onnx/models/tree/main/validated/vision/body_analysis/emotion_ferplus (emotion-ferplus-8.onnx, 35040571 bytes)',
+    source: 'https://github.com/onnx/models/tree/main/validated/vision/body_analysis/emotion_ferplus (35040571 bytes)',
     layer: { op: 'MaxPool', index: -1 },
     pooling: 'mean',
     input: { width: 64, height: 64, channels: 'gray', mean: [0], scale: [1], layout: 'nchw' },
@@ -53,7 +47,7 @@ export const FACE_NETWORKS: Record<string, Omit<FaceNetwork, 'model'>> = {
    * Published for Caffe, Torch and MatConvNet: who converts it has a file of their own, whose checksum nobody else knows.
    */
   vggface: {
-    sha256: null,
+    file: 'vggface.onnx',
     source:
       'https://www.robots.ox.ac.uk/~vgg/software/vgg_face/ (vgg_face_caffe.tar.gz, MD5 ee707ac6e890bc148cb155adeaad12be), converted to ONNX: docs/faces.md',
     layer: { op: 'Relu', index: 12 },
@@ -84,34 +78,26 @@ export interface FaceEmbedder {
  * A network with every setting filled in: from the table of `FACE_NETWORKS` where `network` names an entry of it, and the
  * settings beside it.
  *
- * @param refuse makes the error of a sentence's end: `has ...`
- * @throws what `refuse` makes
+ * @param fail throws, beginning with the place
  */
-export function resolveFaceNetwork(value: unknown, refuse: (what: string) => CircumplexError): FaceNetwork {
-  const settings = object(value, 'the embedding', refuse);
-  const { network, ...own } = settings;
+export function resolveFaceNetwork(value: unknown, fail: Fail): FaceNetwork {
+  const { network, ...own } = object(value, 'an embedding', fail);
   if (network !== undefined && !(typeof network === 'string' && Object.hasOwn(FACE_NETWORKS, network))) {
-    const known = Object.keys(FACE_NETWORKS).join(', ');
-    throw refuse(`knows no network ${brief(network)}; it knows ${known}, and any other by its settings`);
+    const there = Object.keys(FACE_NETWORKS).join(', ');
+    return fail(`knows no network ${brief(network)}; it knows ${there}, and any other by its settings`);
   }
   const published = network === undefined ? {} : FACE_NETWORKS[network as string];
   const given: Record<string, unknown> = { ...published, ...own };
-  known(given, ['model', 'sha256', 'source', 'layer', 'pooling', 'input', 'crop'], 'a network', refuse);
-  const { model, sha256 = null, source = null, layer = null, pooling = 'none', crop } = given;
-  if (typeof model !== 'string' || model === '') throw refuse('needs "model", the path of an ONNX file');
-  if (sha256 !== null && !(typeof sha256 === 'string' && /^[0-9a-f]{64}$/i.test(sha256))) {
-    throw refuse(`has the "sha256" ${brief(sha256)}, which should be 64 hexadecimal digits`);
-  }
-  if (source !== null && typeof source !== 'string') throw refuse('has a "source" that is no text');
-  const input = resolveInput(given.input, refuse);
+  known(given, ['file', 'sha256', 'source', 'layer', 'pooling', 'input', 'crop'], 'a network', fail);
+  const { layer = null, pooling = 'none', crop } = given;
+  const of = resolveNetworkFile(given, (what) => fail(`: the network ${network ?? ''} ${what}`.replace('  ', ' ')));
+  const input = resolveInput(given.input, fail);
   return {
-    model: resolve(model),
-    sha256: sha256?.toLowerCase() ?? null,
-    source,
-    layer: resolveLayer(layer, refuse),
-    pooling: oneOf(pooling, ['none', 'mean', 'max'], 'pooling', refuse),
+    ...of,
+    layer: resolveLayer(layer, fail),
+    pooling: oneOf(pooling, ['none', 'mean', 'max'], 'pooling', fail),
     input,
-    crop: resolveCrop(crop, input, refuse),
+    crop: resolveCrop(crop, input, fail),
   };
 }
 
@@ -120,12 +106,14 @@ export function resolveFaceNetwork(value: unknown, refuse: (what: string) => Cir
  *
  * @throws as `openOnnx` does; ERR_DATA where the network is not as the recipe says
  */
-export async function openFaceNetwork(recipe: FaceNetwork): Promise<FaceEmbedder> {
-  const network = await openOnnx(recipe);
+export async function openFaceNetwork(recipe: FaceNetwork, threads: number): Promise<FaceEmbedder> {
+  const network = await openOnnx(recipe, recipe.layer, threads);
   const output = checkPorts(network, recipe);
   const values = async (chip: Uint8Array) => {
     const results = await network.run(networkInput(chip, recipe.input));
-    return pooled(results[output] as OnnxTensor, recipe);
+    const described = pooled(results[output] as OnnxTensor, recipe);
+    if (described.every(Number.isFinite)) return described;
+    throw networkError(recipe.file, 'it gives values that are not finite: check "input.mean" and "input.scale"');
   };
   const { width, height } = recipe.input;
   // How many values there are is known for sure only once it has run.
@@ -152,7 +140,7 @@ export function networkInput(chip: Uint8Array, input: FaceNetwork['input']): Onn
   return { data, dims: layout === 'nchw' ? [1, depth, height, width] : [1, height, width, depth] };
 }
 
-function checkPorts({ inputs, outputs }: OnnxNetwork, { model, input, layer }: FaceNetwork): string {
+function checkPorts({ inputs, outputs }: OnnxNetwork, { file, input, layer }: FaceNetwork): string {
   const [port] = inputs;
   const { dims } = networkInput(new Uint8Array(input.width * input.height * 3), input);
   const fits = dims.every(
@@ -160,22 +148,22 @@ function checkPorts({ inputs, outputs }: OnnxNetwork, { model, input, layer }: F
   );
   if (inputs.length !== 1 || port?.dims.length !== 4 || !fits) {
     const there = inputs.map(({ name, dims }) => `${name} [${dims.join(', ')}]`).join(', ');
-    throw modelError(
-      model,
+    throw networkError(
+      file,
       `the recipe's input is [${dims.join(', ')}], but the network takes ${there}: correct "input"`,
     );
   }
   if (layer === null && outputs.length > 1) {
     const there = outputs.map(({ name }) => name).join(', ');
-    throw modelError(model, `it has several outputs, ${there}: name one as "layer"`);
+    throw networkError(file, `it has several outputs, ${there}: name one as "layer"`);
   }
   return outputs[0]?.name as string;
 }
 
-function pooled({ data, dims }: OnnxTensor, { model, pooling, input }: FaceNetwork): Float32Array {
+function pooled({ data, dims }: OnnxTensor, { file, pooling, input }: FaceNetwork): Float32Array {
   if (pooling === 'none') return Float32Array.from(data);
   if (dims.length !== 4) {
-    throw modelError(model, `the layer is [${dims.join(', ')}], which has no width and height: set "pooling" to none`);
+    throw networkError(file, `the layer is [${dims.join(', ')}], which has no width and height: set "pooling" to none`);
   }
   const [, second, third, fourth] = dims as [number, number, number, number];
   const planar = input.layout === 'nchw';
@@ -191,24 +179,24 @@ function pooled({ data, dims }: OnnxTensor, { model, pooling, input }: FaceNetwo
   });
 }
 
-type Refuse = (what: string) => CircumplexError;
+type Fail = (what: string) => never;
 
-function resolveInput(value: unknown, refuse: Refuse): FaceNetwork['input'] {
-  const settings = object(value, '"input"', refuse);
-  known(settings, ['width', 'height', 'channels', 'mean', 'scale', 'layout'], '"input"', refuse);
+function resolveInput(value: unknown, fail: Fail): FaceNetwork['input'] {
+  const settings = object(value, '"input"', fail);
+  known(settings, ['width', 'height', 'channels', 'mean', 'scale', 'layout'], '"input"', fail);
   const side = (name: 'width' | 'height') => {
     const size = settings[name];
     if (Number.isInteger(size) && (size as number) >= 1 && (size as number) <= 4096) return size as number;
-    throw refuse(`needs "input.${name}", a whole number of pixels from 1 to 4096, not ${brief(size)}`);
+    return fail(`needs "input.${name}", a whole number of pixels from 1 to 4096, not ${brief(size)}`);
   };
   const [width, height] = [side('width'), side('height')];
-  const channels = oneOf(settings.channels ?? 'rgb', ['rgb', 'bgr', 'gray'], 'input.channels', refuse);
+  const channels = oneOf(settings.channels ?? 'rgb', ['rgb', 'bgr', 'gray'], 'input.channels', fail);
   const each = (name: 'mean' | 'scale', usual: number) => {
     const depth = channels === 'gray' ? 1 : 3;
     const value = settings[name] ?? usual;
     const numbers = Array.isArray(value) ? value : Array(depth).fill(value);
     if (numbers.length === depth && numbers.every(Number.isFinite)) return numbers as number[];
-    throw refuse(`needs "input.${name}", a number or one for each of ${depth} channels, not ${brief(value)}`);
+    return fail(`needs "input.${name}", a number or one for each of ${depth} channels, not ${brief(value)}`);
   };
   const [mean, scale] = [each('mean', 0), each('scale', 1)];
   return {
@@ -217,11 +205,11 @@ function resolveInput(value: unknown, refuse: Refuse): FaceNetwork['input'] {
     channels,
     mean,
     scale,
-    layout: oneOf(settings.layout ?? 'nchw', ['nchw', 'nhwc'], 'input.layout', refuse),
+    layout: oneOf(settings.layout ?? 'nchw', ['nchw', 'nhwc'], 'input.layout', fail),
   };
 }
 
-function resolveLayer(layer: unknown, refuse: Refuse): OnnxLayer | null {
+function resolveLayer(layer: unknown, fail: Fail): OnnxLayer | null {
   if (layer === null || (typeof layer === 'string' && layer !== '')) return layer;
   if (typeof layer === 'object') {
     const { op, index, ...rest } = layer as Record<string, unknown>;
@@ -229,19 +217,19 @@ function resolveLayer(layer: unknown, refuse: Refuse): OnnxLayer | null {
       return { op, index: index as number };
     }
   }
-  throw refuse(`has the "layer" ${brief(layer)}, which should be a name or, say, {"op": "Relu", "index": 12}`);
+  return fail(`has the "layer" ${brief(layer)}, which should be a name or, say, {"op": "Relu", "index": 12}`);
 }
 
-function resolveCrop(crop: unknown, { width, height }: FaceNetwork['input'], refuse: Refuse): Crop {
+function resolveCrop(crop: unknown, { width, height }: FaceNetwork['input'], fail: Fail): Crop {
   if (crop === undefined) return { landmarks: usualLandmarks(width, height) };
-  const settings = object(crop, '"crop"', refuse);
-  known(settings, ['landmarks', 'margin'], '"crop"', refuse);
+  const settings = object(crop, '"crop"', fail);
+  known(settings, ['landmarks', 'margin'], '"crop"', fail);
   const { landmarks, margin } = settings;
   if (landmarks === undefined && typeof margin === 'number' && margin >= -0.4 && margin <= 4) return { margin };
   if (margin === undefined && Array.isArray(landmarks) && landmarks.length === 5 && landmarks.every(isPoint)) {
     return { landmarks: landmarks as Point[] };
   }
-  throw refuse(
+  return fail(
     'has a "crop" that is neither {"landmarks": [[x, y], ...]}, where the five landmarks come to lie in pixels, nor {"margin": share} from -0.4 to 4',
   );
 }
@@ -250,18 +238,17 @@ function isPoint(value: unknown): boolean {
   return Array.isArray(value) && value.length === 2 && value.every(Number.isFinite);
 }
 
-function object(value: unknown, what: string, refuse: Refuse): Record<string, unknown> {
+function object(value: unknown, what: string, fail: Fail): Record<string, unknown> {
   if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw refuse(`needs ${what} as an object of settings, not ${brief(value)}`);
+  return fail(`needs ${what} as an object of settings, not ${brief(value)}`);
 }
 
-function known(settings: Record<string, unknown>, names: readonly string[], what: string, refuse: Refuse): void {
+function known(settings: Record<string, unknown>, names: readonly string[], what: string, fail: Fail): void {
   const unknown = Object.keys(settings).find((name) => !names.includes(name));
-  if (unknown !== undefined)
-    throw refuse(`has no setting ${brief(unknown)} for ${what}; there are ${names.join(', ')}`);
+  if (unknown !== undefined) fail(`has no setting ${brief(unknown)} for ${what}; there are ${names.join(', ')}`);
 }
 
-function oneOf<T extends string>(value: unknown, choices: readonly T[], name: string, refuse: Refuse): T {
+function oneOf<T extends string>(value: unknown, choices: readonly T[], name: string, fail: Fail): T {
   if (choices.includes(value as T)) return value as T;
-  throw refuse(`has the "${name}" ${brief(value)}, which should be one of ${choices.join(', ')}`);
+  return fail(`has the "${name}" ${brief(value)}, which should be one of ${choices.join(', ')}`);
 }

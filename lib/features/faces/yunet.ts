@@ -1,16 +1,13 @@
 import { CircumplexError } from '../../errors.ts';
-import { modelError, type OnnxNetwork, type OnnxTensor, openOnnx } from '../onnx.ts';
+import type { NetworkFile } from '../network_file.ts';
+import { networkError, type OnnxNetwork, type OnnxTensor, openOnnx } from '../onnx.ts';
 import type { Picture } from '../pictures.ts';
 import { warp } from './alignment.ts';
 import { type Detection, type FaceDetector, isInside, overlap, type Point } from './face.ts';
 
 /** An ONNX file with YuNet's outputs, and how it is used. */
-export interface YunetDetection {
+export interface YunetDetection extends NetworkFile {
   name: 'yunet';
-  /** The path of the file. */
-  model: string;
-  /** What its SHA-256 must be; null: it is not checked. */
-  sha256: string | null;
   /** The longest side of what the network sees, in pixels, where the file does not fix it. Larger finds smaller faces. */
   input: number;
   /** Faces below this score are none, 0 to 1. */
@@ -20,11 +17,11 @@ export interface YunetDetection {
 }
 
 /** The file that OpenCV's model zoo publishes (MIT). */
-export const YUNET = {
+export const YUNET: NetworkFile = {
+  file: 'face_detection_yunet_2023mar.onnx',
   sha256: '8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4',
-  source:
-    'https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet (face_detection_yunet_2023mar.onnx, 232589 bytes)',
-} as const;
+  source: 'https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet (232589 bytes)',
+};
 
 const STRIDES = [8, 16, 32] as const;
 const PARTS = { cls: 1, obj: 1, bbox: 4, kps: 10 } as const;
@@ -34,9 +31,9 @@ const PARTS = { cls: 1, obj: 1, bbox: 4, kps: 10 } as const;
  *
  * @throws as `openOnnx` does; ERR_DATA when the network's input or outputs are not YuNet's
  */
-export async function yunetDetector(settings: YunetDetection): Promise<FaceDetector> {
-  const network = await openOnnx({ model: settings.model, sha256: settings.sha256, source: YUNET.source });
-  const fixed = checkPorts(network, settings.model);
+export async function yunetDetector(settings: YunetDetection, threads: number): Promise<FaceDetector> {
+  const network = await openOnnx(settings, null, threads);
+  const fixed = checkPorts(network, settings.file);
   return {
     async detect(picture) {
       const frame = framing(picture, fixed, settings.input);
@@ -50,14 +47,14 @@ export async function yunetDetector(settings: YunetDetection): Promise<FaceDetec
 }
 
 /** The size that the file fixes, or null. */
-function checkPorts({ inputs, outputs }: OnnxNetwork, model: string): Size | null {
+function checkPorts({ inputs, outputs }: OnnxNetwork, file: string): Size | null {
   const [input] = inputs;
   if (inputs.length !== 1 || input?.dims.length !== 4 || (typeof input.dims[1] === 'number' && input.dims[1] !== 3)) {
-    throw modelError(model, 'a detector takes one input [1, 3, height, width], and this network does not');
+    throw networkError(file, 'a detector takes one input [1, 3, height, width], and this network does not');
   }
   const names = Object.keys(PARTS).flatMap((part) => STRIDES.map((stride) => `${part}_${stride}`));
   const absent = names.filter((name) => !outputs.some((output) => output.name === name));
-  if (absent.length) throw modelError(model, `it has not YuNet's outputs: ${absent.join(', ')} is missing`);
+  if (absent.length) throw networkError(file, `it has not YuNet's outputs: ${absent.join(', ')} is missing`);
   const [height, width] = [Number(input.dims[2]), Number(input.dims[3])];
   return height > 0 && width > 0 ? { width, height } : null;
 }
