@@ -5,6 +5,7 @@ import { compareCommand, sweepCommand } from './compare.ts';
 import { dataCommand } from './data.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
+import { embedCommand } from './embed.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { Failed, type Io, standardIo } from './io.ts';
 import { predictCommand } from './predict.ts';
@@ -40,6 +41,7 @@ function program(io: Io): Command {
     .version(version);
   for (const make of [
     demoCommand,
+    embedCommand,
     trainCommand,
     predictCommand,
     evaluateCommand,

@@ -42,7 +42,7 @@ export { convertFolders } from './folders.ts';
 export { addFunctionals, type Functionals, windowMoments } from './functionals.ts';
 export { type Contents, type Inspection, inspect } from './inspect.ts';
 export { type CurvesInspection, inspectCurves } from './inspect_curves.ts';
-export { PARTITIONS } from './manifest.ts';
+export { type Manifest, PARTITIONS, readManifest } from './manifest.ts';
 export { convertMuse } from './muse.ts';
 export { fitNormaliser, type Normaliser, normalise, type Scale } from './normaliser.ts';
 export { decodeNpy, type NpyArray, readNpy, writeNpy } from './npy.ts';

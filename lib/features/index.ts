@@ -1,3 +1,4 @@
+export { type EmbedOptions, type EmbedProgress, embed, type Recording, recordingId } from './embed.ts';
 export {
   allFeatures,
   type FeatureFrame,

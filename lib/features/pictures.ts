@@ -38,7 +38,7 @@ export async function* pictures(
   if (!video) throw mediaError(path, 'it holds no pictures');
   checkAborted(signal, path);
   const { width, height } = fitted(video, size);
-  const filters = `fps=fps=${rate}:start_time=0:round=near,scale=${width}:${height}:flags=bicubic,setsar=1`;
+  const filters = `fps=fps=${rate}:start_time=0:round=near:eof_action=pass,scale=${width}:${height}:flags=bicubic,setsar=1`;
   const output = ['-map', `0:${video.track}`, '-vf', filters, '-pix_fmt', 'rgb24', '-f', 'rawvideo', 'pipe:1'];
   const decoder = await startDecoder([...(await inputArguments(path)), ...output], signal);
   // The filter repeats the first picture back to the beginning. One may stand in for its neighbour, no more.
