@@ -93,7 +93,7 @@ function resolveDetector(recipe: Recipe, value: unknown): FaceRecipe['detector']
   }
   within(recipe, 'detector.overlap', detector.overlap, 0, 1);
   const of = resolveNetworkFile({ ...detector }, (what) => {
-    throw recipeError(recipe, `: the detector ${what}`);
+    throw recipeError(recipe, `has a detector that ${what}`);
   });
   return { ...detector, ...of };
 }

@@ -90,7 +90,9 @@ export function resolveFaceNetwork(value: unknown, fail: Fail): FaceNetwork {
   const given: Record<string, unknown> = { ...published, ...own };
   known(given, ['file', 'sha256', 'source', 'layer', 'pooling', 'input', 'crop'], 'a network', fail);
   const { layer = null, pooling = 'none', crop } = given;
-  const of = resolveNetworkFile(given, (what) => fail(`: the network ${network ?? ''} ${what}`.replace('  ', ' ')));
+  const of = resolveNetworkFile(given, (what) =>
+    fail(`has a network${network === undefined ? '' : ` ${network}`} that ${what}`),
+  );
   const input = resolveInput(given.input, fail);
   return {
     ...of,
