@@ -70,25 +70,50 @@ interface RuntimeTensor {
  */
 export async function openOnnx(network: NetworkFile, layer: OnnxLayer | null, threads: number): Promise<OnnxNetwork> {
   const path = await checkedFile(network);
-  const runtime = optionalPackage<Runtime>('onnxruntime-node', '1.20', `to run ${network.file}`);
-  const options = { intraOpNumThreads: threads, interOpNumThreads: 1, logSeverityLevel: 3 };
-  const create = (model: string | Uint8Array) =>
-    runtime.InferenceSession.create(model, options).catch((error: unknown) => {
-      throw networkError(path, words(error), error);
-    });
+  const create = sessions(path, threads);
   let session = await create(path);
   const tensor = layer === null ? null : await tensorOf(path, layer, session);
   if (tensor !== null && !session.outputMetadata.some(({ name }) => name === tensor)) {
     await session.release();
     session = await create(withOutput(await bytesOf(path), tensor));
   }
+  return opened(path, session, tensor);
+}
+
+/**
+ * Loads a network that was made in memory.
+ *
+ * @param name what errors call it
+ * @throws ERR_NOT_INSTALLED without onnxruntime-node
+ */
+export async function openOnnxBytes(name: string, model: Uint8Array, threads: number): Promise<OnnxNetwork> {
+  return opened(name, await sessions(name, threads)(model), null);
+}
+
+/** Makes sessions of a model. */
+function sessions(path: string, threads: number): (model: string | Uint8Array) => Promise<Session> {
+  const { InferenceSession } = runtime(path);
+  const options = { intraOpNumThreads: threads, interOpNumThreads: 1, logSeverityLevel: 3 };
+  return (model) =>
+    InferenceSession.create(model, options).catch((error: unknown) => {
+      throw networkError(path, words(error), error);
+    });
+}
+
+function runtime(path: string): Runtime {
+  return optionalPackage<Runtime>('onnxruntime-node', '1.20', `to run ${path}`);
+}
+
+/** @param tensor the one output that is read; null: all */
+function opened(path: string, session: Session, tensor: string | null): OnnxNetwork {
+  const { Tensor } = runtime(path);
   const outputs = session.outputMetadata.filter(({ name }) => tensor === null || name === tensor).map(port);
   const names = outputs.map(({ name }) => name);
   return {
     inputs: session.inputMetadata.map(port),
     outputs,
     async run({ data, dims }) {
-      const feeds = { [session.inputNames[0] as string]: new runtime.Tensor('float32', data, dims) };
+      const feeds = { [session.inputNames[0] as string]: new Tensor('float32', data, dims) };
       const results = await session.run(feeds, names).catch((error: unknown) => {
         throw networkError(path, words(error), error);
       });

@@ -1,3 +1,5 @@
+import { bytes } from './onnx_file.ts';
+
 /**
  * As much of the ONNX format as it takes to read a layer that is no output of the network: the list of nodes, and one more
  * output. A model is a protocol buffer (onnx.proto: ModelProto.graph = 7; GraphProto.node = 1, .output = 12;
@@ -33,7 +35,7 @@ export function onnxNodes(model: Uint8Array): OnnxNode[] | null {
  * addition is a model of its own that holds nothing but this output, behind the first.
  */
 export function withOutput(model: Uint8Array, tensor: string): Uint8Array {
-  const added = field(7, field(12, field(1, new TextEncoder().encode(tensor))));
+  const added = bytes(7, bytes(12, bytes(1, new TextEncoder().encode(tensor))));
   const joined = new Uint8Array(model.length + added.length);
   joined.set(model);
   joined.set(added, model.length);
@@ -83,14 +85,6 @@ function fields(message: Uint8Array): Field[] {
   return found;
 }
 
-function field(number: number, bytes: Uint8Array): Uint8Array {
-  return Uint8Array.from([...encoded(number * 8 + 2), ...encoded(bytes.length), ...bytes]);
-}
-
-function encoded(value: number): number[] {
-  return value < 128 ? [value] : [(value % 128) + 128, ...encoded(Math.floor(value / 128))];
-}
-
-function text(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
+function text(content: Uint8Array): string {
+  return new TextDecoder().decode(content);
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { onnxFile } from '../../lib/features/onnx_file.ts';
 import { onnxNodes, withOutput } from '../../lib/features/onnx_graph.ts';
 import { describer } from './faces/networks.ts';
 import { seeded } from './faces/pictures.ts';
-import { onnxFile } from './onnx_file.ts';
 
 describe('onnxNodes', () => {
   it('lists operators, names and tensors in order', () => {

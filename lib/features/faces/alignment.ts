@@ -97,13 +97,15 @@ export function warp(picture: Picture, { a, b, dx, dy }: Similarity, width: numb
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       sum.fill(0);
-      for (let i = 0; i < samples * samples; i++) {
-        const u = x + ((i % samples) + 0.5) / samples;
-        const v = y + (Math.floor(i / samples) + 0.5) / samples;
-        addSample(sum, picture, a * u - b * v + dx - 0.5, b * u + a * v + dy - 0.5);
+      for (let j = 0; j < samples; j++) {
+        const v = y + (j + 0.5) / samples;
+        for (let i = 0; i < samples; i++) {
+          const u = x + (i + 0.5) / samples;
+          addSample(sum, picture, a * u - b * v + dx - 0.5, b * u + a * v + dy - 0.5);
+        }
       }
       const at = (y * width + x) * 3;
-      for (let c = 0; c < 3; c++) result[at + c] = Math.round((sum[c] as number) / (samples * samples));
+      for (let c = 0; c < 3; c++) result[at + c] = sum[c]! / (samples * samples) + 0.5;
     }
   }
   return result;
@@ -112,16 +114,28 @@ export function warp(picture: Picture, { a, b, dx, dy }: Similarity, width: numb
 /** Adds the colour at a place among the picture's pixels, whose middles are whole numbers here. */
 function addSample(sum: Float64Array, { width, height, data }: Picture, x: number, y: number): void {
   const [left, top] = [Math.floor(x), Math.floor(y)];
+  if (left < -1 || top < -1 || left >= width || top >= height) return;
   const [right, down] = [x - left, y - top];
-  for (let corner = 0; corner < 4; corner++) {
-    const [i, j] = [left + (corner & 1), top + (corner >> 1)];
-    if (i < 0 || j < 0 || i >= width || j >= height) continue;
-    const share = (corner & 1 ? right : 1 - right) * (corner >> 1 ? down : 1 - down);
-    const at = (j * width + i) * 3;
-    sum[0]! += share * data[at]!;
-    sum[1]! += share * data[at + 1]!;
-    sum[2]! += share * data[at + 2]!;
-  }
+  addPixel(sum, data, width, height, left, top, (1 - right) * (1 - down));
+  addPixel(sum, data, width, height, left + 1, top, right * (1 - down));
+  addPixel(sum, data, width, height, left, top + 1, (1 - right) * down);
+  addPixel(sum, data, width, height, left + 1, top + 1, right * down);
+}
+
+function addPixel(
+  sum: Float64Array,
+  data: Uint8Array,
+  width: number,
+  height: number,
+  x: number,
+  y: number,
+  share: number,
+): void {
+  if (x < 0 || y < 0 || x >= width || y >= height) return;
+  const at = (y * width + x) * 3;
+  sum[0]! += share * data[at]!;
+  sum[1]! += share * data[at + 1]!;
+  sum[2]! += share * data[at + 2]!;
 }
 
 function mean(points: readonly Point[]): Point {

@@ -1,6 +1,3 @@
-import { dirname } from 'node:path';
-import { CircumplexError } from '../../errors.ts';
-import { optionalPackage, optionalPackageFile } from '../optional.ts';
 import type { Picture } from '../pictures.ts';
 import { cropFace, squareAround, usualLandmarks, warp } from './alignment.ts';
 import {
@@ -13,10 +10,13 @@ import {
   type Point,
 } from './face.ts';
 
+import { onnxRuntime } from './face_api_onnx.ts';
+import { wasmRuntime } from './face_api_wasm.ts';
+
 /** How face-api finds faces. */
 export interface FaceApiDetection {
   name: 'face-api';
-  /** `tiny` (a small YOLO) is fast; `ssd` (SSD on MobileNet) finds small and turned faces better, at a twentieth of the speed. */
+  /** `tiny` is a small YOLO; `ssd`, SSD on MobileNet, runs on `wasm` alone and takes twenty times as long. */
   network: 'tiny' | 'ssd';
   /** Tiny alone: the side to which pictures are shrunk, a multiple of 32. Smaller is faster, and finds large faces only. */
   input: number;
@@ -27,162 +27,65 @@ export interface FaceApiDetection {
 /** The expressions, in the order of the network's outputs. */
 export const FACE_API_EXPRESSIONS = ['neutral', 'happy', 'sad', 'angry', 'fearful', 'disgusted', 'surprised'] as const;
 
-const NETWORKS = [
-  'tinyFaceDetector',
-  'ssdMobilenetv1',
-  'faceLandmark68Net',
-  'faceRecognitionNet',
-  'faceExpressionNet',
-] as const;
-type NetworkName = (typeof NETWORKS)[number];
-
-/** As much of TensorFlow.js and of face-api as is used here. */
-interface Tensor {
-  dispose(): void;
-  data(): Promise<Float32Array>;
+/** What executes face-api's networks. */
+export interface FaceApiRuntime {
+  locate(picture: Picture, settings: FaceApiDetection): Promise<Detection[]>;
+  /** The 68 landmarks in a picture that holds a face and little else, in its pixels. */
+  points(picture: Picture): Promise<Point[]>;
+  /** @param chip 150 x 150 @returns 128 values */
+  descriptor(chip: Picture): Promise<Float32Array>;
+  /** @param chip 112 x 112 @returns 7 probabilities */
+  expressions(chip: Picture): Promise<Float32Array>;
 }
-interface Tensorflow {
-  setBackend(name: string): Promise<boolean>;
-  getBackend(): string;
-  ready(): Promise<void>;
-  tensor3d(values: Int32Array, shape: [number, number, number], type: 'int32'): Tensor;
-}
-interface Wasm {
-  setWasmPaths(folder: string): void;
-}
-interface Network {
-  isLoaded: boolean;
-  loadFromDisk(folder: string): Promise<void>;
-}
-interface Located {
-  box: Box;
-  score: number;
-}
-interface Api {
-  nets: Record<NetworkName, Network> & {
-    tinyFaceDetector: { locateFaces(x: Tensor, o: { inputSize: number; scoreThreshold: number }): Promise<Located[]> };
-    ssdMobilenetv1: { locateFaces(x: Tensor, o: { minConfidence: number; maxResults: number }): Promise<Located[]> };
-    faceLandmark68Net: { detectLandmarks(x: Tensor): Promise<{ positions: { x: number; y: number }[] }> };
-    faceRecognitionNet: { computeFaceDescriptor(x: Tensor): Promise<Float32Array> };
-    faceExpressionNet: { forward(x: Tensor): Promise<Tensor> };
-  };
-}
-
-const PURPOSE = 'to find and describe faces';
-/** The package's tables are of this version of TensorFlow.js. */
-const [FACE_API, TENSORFLOW] = ['1.7.15', '4.22.0'] as const;
-
-let loaded: Promise<FaceApi> | undefined;
 
 /**
- * @vladmandic/face-api on TensorFlow.js's WebAssembly backend, loaded once a process; a network's weights are read from the
- * package when it is first used, and stay. Nothing is fetched. In the process `wasm` becomes the backend of TensorFlow.js.
+ * `onnx`: by onnxruntime-node, several times as fast, beside the event loop. `wasm`: by face-api itself on TensorFlow.js's
+ * WebAssembly, where onnxruntime-node does not run, on one thread.
+ */
+export type FaceApiRuntimeName = 'onnx' | 'wasm';
+
+/**
+ * face-api's networks. They are read from the package @vladmandic/face-api when they are first used; nothing is fetched.
  *
+ * @param threads that onnxruntime may use
  * @throws ERR_NOT_INSTALLED, with what to install
  */
-export function faceApi(): Promise<FaceApi> {
-  loaded ??= load().catch((error: unknown) => {
-    loaded = undefined;
-    throw error;
-  });
-  return loaded;
-}
-
-async function load(): Promise<FaceApi> {
-  const face = '@vladmandic/face-api';
-  const weights = optionalPackageFile(face, FACE_API, PURPOSE, '/model/tiny_face_detector_model-weights_manifest.json');
-  const tf = optionalPackage<Tensorflow>('@tensorflow/tfjs', TENSORFLOW, PURPOSE);
-  const backend = '@tensorflow/tfjs-backend-wasm';
-  const wasm = optionalPackage<Wasm>(backend, TENSORFLOW, PURPOSE);
-  const api = optionalPackage<Api>(face, FACE_API, PURPOSE, '/dist/face-api.node-wasm.js');
-  if (tf.getBackend() !== 'wasm') {
-    wasm.setWasmPaths(`${dirname(optionalPackageFile(backend, TENSORFLOW, PURPOSE, ''))}/`);
-    if (!(await tf.setBackend('wasm'))) {
-      throw new CircumplexError(
-        'ERR_NOT_INSTALLED',
-        `${backend} is needed ${PURPOSE}, and WebAssembly does not start here.`,
-      );
-    }
-    await tf.ready();
-  }
-  return new FaceApi(tf, api, dirname(weights));
+export async function faceApi(runtime: FaceApiRuntimeName, threads: number): Promise<FaceApi> {
+  return new FaceApi(await (runtime === 'onnx' ? onnxRuntime(threads) : wasmRuntime()));
 }
 
 /** face-api's networks, on pictures. */
 export class FaceApi {
-  private readonly loading = new Map<NetworkName, Promise<void>>();
+  constructor(private readonly runtime: FaceApiRuntime) {}
 
-  constructor(
-    private readonly tf: Tensorflow,
-    private readonly api: Api,
-    private readonly folder: string,
-  ) {}
-
-  async detect(picture: Picture, { network, input, score }: FaceApiDetection): Promise<Detection[]> {
-    const { tinyFaceDetector, ssdMobilenetv1 } = this.api.nets;
-    await this.ready(network === 'tiny' ? 'tinyFaceDetector' : 'ssdMobilenetv1');
-    const found = await this.on(picture, (x) =>
-      network === 'tiny'
-        ? tinyFaceDetector.locateFaces(x, { inputSize: input, scoreThreshold: score })
-        : ssdMobilenetv1.locateFaces(x, { minConfidence: score, maxResults: 100 }),
-    );
-    const detections = found.map(({ box: { x, y, width, height }, score }) => ({
-      box: { x, y, width, height },
-      score,
-    }));
-    return detections.filter(({ box }) => isInside(box, picture));
+  async detect(picture: Picture, settings: FaceApiDetection): Promise<Detection[]> {
+    const found = await this.runtime.locate(picture, settings);
+    return found.filter(({ box }) => isInside(box, picture));
   }
 
   /** The 68 landmarks, looked for in the box alone. */
   async landmarks(picture: Picture, { box }: Detection): Promise<Landmarks> {
-    await this.ready('faceLandmark68Net');
     const [part, left, top] = cut(picture, box);
-    const { positions } = await this.on(part, (x) => this.api.nets.faceLandmark68Net.detectLandmarks(x));
-    return fromSixtyEight(positions.map(({ x, y }): Point => [x + left, y + top]));
+    const points = await this.runtime.points(part);
+    return fromSixtyEight(points.map(([x, y]): Point => [x + left, y + top]));
   }
 
   /** The 128 values of dlib's face recognition network: near each other for the same person. */
   async descriptor(picture: Picture, face: Face): Promise<Float32Array> {
-    await this.ready('faceRecognitionNet');
     const chip = cropFace(picture, face, { landmarks: DESCRIPTOR_LANDMARKS }, DESCRIPTOR_SIDE, DESCRIPTOR_SIDE);
-    return this.on(asPicture(chip, DESCRIPTOR_SIDE), (x) => this.api.nets.faceRecognitionNet.computeFaceDescriptor(x));
+    return this.runtime.descriptor(asPicture(chip, DESCRIPTOR_SIDE));
   }
 
   /** The probabilities of `FACE_API_EXPRESSIONS`, which add up to 1. */
   async expressions(picture: Picture, face: Face): Promise<Float32Array> {
-    await this.ready('faceExpressionNet');
     const { all = (await this.landmarks(picture, face)).all as readonly Point[] } = face.landmarks;
     const crop = squareAround(bounds(all), EXPRESSION_MARGIN, EXPRESSION_SIDE, EXPRESSION_SIDE);
-    const chip = warp(picture, crop, EXPRESSION_SIDE, EXPRESSION_SIDE);
-    return this.on(asPicture(chip, EXPRESSION_SIDE), async (x) => {
-      const probabilities = await this.api.nets.faceExpressionNet.forward(x);
-      try {
-        return await probabilities.data();
-      } finally {
-        probabilities.dispose();
-      }
-    });
-  }
-
-  private ready(name: NetworkName): Promise<void> {
-    const known = this.loading.get(name) ?? this.api.nets[name].loadFromDisk(this.folder);
-    this.loading.set(name, known);
-    return known;
-  }
-
-  private async on<T>({ data, width, height }: Picture, network: (x: Tensor) => Promise<T>): Promise<T> {
-    const x = this.tf.tensor3d(Int32Array.from(data), [height, width, 3], 'int32');
-    try {
-      return await network(x);
-    } finally {
-      x.dispose();
-    }
+    return this.runtime.expressions(asPicture(warp(picture, crop, EXPRESSION_SIDE, EXPRESSION_SIDE), EXPRESSION_SIDE));
   }
 }
 
 /** A detector of face-api's. */
-export async function faceApiDetector(settings: FaceApiDetection): Promise<FaceDetector> {
-  const api = await faceApi();
+export function faceApiDetector(api: FaceApi, settings: FaceApiDetection): FaceDetector {
   return {
     detect: (picture) => api.detect(picture, settings),
     landmarks: (picture, detection) => api.landmarks(picture, detection),

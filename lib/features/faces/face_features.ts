@@ -3,7 +3,14 @@ import { resolveNetworkFile } from '../network_file.ts';
 import type { Picture } from '../pictures.ts';
 import { type Context, checkSettings, type Extractor, type Kind, type Recipe, recipeError } from '../recipe.ts';
 import type { FaceDetector } from './face.ts';
-import { FACE_API_EXPRESSIONS, type FaceApiDetection, faceApi, faceApiDetector } from './face_api.ts';
+import {
+  FACE_API_EXPRESSIONS,
+  type FaceApi,
+  type FaceApiDetection,
+  type FaceApiRuntimeName,
+  faceApi,
+  faceApiDetector,
+} from './face_api.ts';
 import { type Choice, FaceFollower } from './follower.ts';
 import { type FaceEmbedder, type FaceNetwork, openFaceNetwork, resolveFaceNetwork } from './network.ts';
 import { YUNET, type YunetDetection, yunetDetector } from './yunet.ts';
@@ -17,6 +24,8 @@ export interface FaceRecipe extends Recipe {
   /** The longest side of the pictures in which faces are looked for, in pixels. */
   size: number;
   detector: FaceApiDetection | YunetDetection;
+  /** What executes face-api's networks. */
+  runtime: FaceApiRuntimeName;
   /** Whom to follow. */
   follow: Choice;
   /** For how many seconds a lost face's last values are held. Then the frames are missing. */
@@ -43,10 +52,11 @@ const DETECTORS = {
 } as const satisfies { 'face-api': FaceApiDetection; yunet: YunetDetection };
 
 function resolveFaceRecipe(recipe: Recipe): FaceRecipe {
-  checkSettings(recipe, ['size', 'detector', 'follow', 'hold', 'embeddings', 'mask']);
+  checkSettings(recipe, ['size', 'detector', 'runtime', 'follow', 'hold', 'embeddings', 'mask']);
   const {
     size = 1280,
     detector = 'face-api',
+    runtime = 'onnx',
     follow = 'largest',
     hold = 0.5,
     embeddings = ['descriptor'],
@@ -57,10 +67,18 @@ function resolveFaceRecipe(recipe: Recipe): FaceRecipe {
     throw recipeError(recipe, 'needs at least one of "embeddings": descriptor, expressions, a network');
   if (typeof mask !== 'boolean')
     throw recipeError(recipe, `has the "mask" ${brief(mask)}, which should be true or false`);
+  const resolved = resolveDetector(recipe, detector);
+  if (runtime !== 'onnx' && runtime !== 'wasm') {
+    throw recipeError(recipe, `has the "runtime" ${brief(runtime)}, which should be onnx or wasm`);
+  }
+  if (runtime === 'onnx' && resolved.name === 'face-api' && resolved.network === 'ssd') {
+    throw recipeError(recipe, 'needs "runtime" wasm for the detector\'s network ssd');
+  }
   return {
     kind: 'face',
     size: within(recipe, 'size', size, 16, 8192),
-    detector: resolveDetector(recipe, detector),
+    detector: resolved,
+    runtime: runtime as FaceApiRuntimeName,
     follow: resolveChoice(recipe, follow),
     hold: within(recipe, 'hold', hold, 0, 60),
     embeddings: list.map((embedding) => resolveEmbedding(recipe, embedding)),
@@ -134,11 +152,11 @@ async function openFaceFeatures(recipe: FaceRecipe, { rate, threads }: Context):
     opened.push(part);
     return part;
   };
+  const api = () => faceApi(recipe.runtime, threads);
   try {
-    const { detector } = recipe;
-    const finder = await keep(detector.name === 'yunet' ? yunetDetector(detector, threads) : faceApiDetector(detector));
+    const finder = await keep(openDetector(recipe.detector, api, threads));
     const embedders: FaceEmbedder[] = [];
-    for (const embedding of recipe.embeddings) embedders.push(await keep(openEmbedder(embedding, threads)));
+    for (const embedding of recipe.embeddings) embedders.push(await keep(openEmbedder(embedding, api, threads)));
     return new FaceFeatures(recipe, rate, finder, embedders);
   } catch (error) {
     for (const part of opened) await part.dispose();
@@ -146,16 +164,28 @@ async function openFaceFeatures(recipe: FaceRecipe, { rate, threads }: Context):
   }
 }
 
-async function openEmbedder(embedding: FaceEmbedding, threads: number): Promise<FaceEmbedder> {
+async function openDetector(
+  detector: FaceRecipe['detector'],
+  api: () => Promise<FaceApi>,
+  threads: number,
+): Promise<FaceDetector> {
+  return detector.name === 'yunet' ? yunetDetector(detector, threads) : faceApiDetector(await api(), detector);
+}
+
+async function openEmbedder(
+  embedding: FaceEmbedding,
+  api: () => Promise<FaceApi>,
+  threads: number,
+): Promise<FaceEmbedder> {
   if (typeof embedding === 'object') return openFaceNetwork(embedding, threads);
-  const api = await faceApi();
+  const networks = await api();
   const dispose = async () => {};
   return embedding === 'descriptor'
-    ? { size: 128, embed: (picture, face) => api.descriptor(picture, face), dispose }
+    ? { size: 128, embed: (picture, face) => networks.descriptor(picture, face), dispose }
     : {
         size: FACE_API_EXPRESSIONS.length,
         names: FACE_API_EXPRESSIONS,
-        embed: (picture, face) => api.expressions(picture, face),
+        embed: (picture, face) => networks.expressions(picture, face),
         dispose,
       };
 }

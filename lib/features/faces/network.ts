@@ -128,19 +128,36 @@ export async function openFaceNetwork(recipe: FaceNetwork, threads: number): Pro
 }
 
 /** The crop's channels as the network wants them. @param chip red, green, blue `[height, width, 3]` */
-export function networkInput(chip: Uint8Array, input: FaceNetwork['input']): OnnxTensor {
+export function networkInput(chip: ArrayLike<number>, input: FaceNetwork['input']): OnnxTensor {
   const { width, height, channels, mean, scale, layout } = input;
   const [pixels, depth] = [width * height, mean.length];
   const data = new Float32Array(pixels * depth);
-  for (let i = 0; i < pixels; i++) {
-    const [r, g, b] = [chip[i * 3]!, chip[i * 3 + 1]!, chip[i * 3 + 2]!];
-    const values = { rgb: [r, g, b], bgr: [b, g, r], gray: [0.299 * r + 0.587 * g + 0.114 * b] }[channels];
-    for (let c = 0; c < depth; c++) {
-      data[layout === 'nchw' ? c * pixels + i : i * depth + c] = (values[c]! - mean[c]!) * scale[c]!;
+  const [step, plane] = layout === 'nchw' ? [1, pixels] : [depth, 1];
+  for (let c = 0; c < depth; c++) {
+    const [r, g, b] = MIXTURES[channels][c]!;
+    const [less, times] = [mean[c]!, scale[c]!];
+    for (let i = 0; i < pixels; i++) {
+      const value = r * chip[i * 3]! + g * chip[i * 3 + 1]! + b * chip[i * 3 + 2]!;
+      data[c * plane + i * step] = (value - less) * times;
     }
   }
   return { data, dims: layout === 'nchw' ? [1, depth, height, width] : [1, height, width, depth] };
 }
+
+/** Of what red, green and blue each channel is made; grey by ITU-R 601. */
+const MIXTURES: Record<FaceNetwork['input']['channels'], readonly (readonly [number, number, number])[]> = {
+  rgb: [
+    [1, 0, 0],
+    [0, 1, 0],
+    [0, 0, 1],
+  ],
+  bgr: [
+    [0, 0, 1],
+    [0, 1, 0],
+    [1, 0, 0],
+  ],
+  gray: [[0.299, 0.587, 0.114]],
+};
 
 function checkPorts({ inputs, outputs }: OnnxNetwork, { file, input, layer }: FaceNetwork): string {
   const [port] = inputs;

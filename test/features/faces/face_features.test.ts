@@ -21,6 +21,7 @@ describe('a recipe of faces', () => {
       kind: 'face',
       size: 1280,
       detector: { name: 'face-api', network: 'tiny', input: 160, score: 0.5 },
+      runtime: 'onnx',
       follow: 'largest',
       hold: 0.5,
       embeddings: ['descriptor'],
@@ -48,6 +49,8 @@ describe('a recipe of faces', () => {
     ],
     ['an input that is no multiple', { detector: { name: 'face-api', input: 100 } }, /a multiple of 32/],
     ['a checksum', { detector: { name: 'yunet', sha256: 'x' } }, /has a detector that needs the sha256/],
+    ['a runtime', { runtime: 'webgl' }, /"runtime" "webgl", which should be onnx or wasm/],
+    ['the large detector where it does not run', { detector: { name: 'face-api', network: 'ssd' } }, /"runtime" wasm/],
     ['a choice', { follow: { x: 2, y: 0 } }, /"follow" .* which should be largest, or a place/],
     ['a time to hold', { hold: -1 }, /"hold" -1/],
     ['nothing to describe', { embeddings: [] }, /at least one of "embeddings"/],
@@ -129,7 +132,7 @@ describe.skipIf(!hasPeers('onnxruntime-node'))('features of faces', () => {
   });
 });
 
-describe.skipIf(!PRESENT || !hasPeers('@vladmandic/face-api', '@tensorflow/tfjs-backend-wasm'))(
+describe.skipIf(!PRESENT || !hasPeers('@vladmandic/face-api', 'onnxruntime-node'))(
   'features of faces in recordings',
   () => {
     const embeddings = ['descriptor', 'expressions'];

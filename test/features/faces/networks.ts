@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type ModelSpec, type NodeSpec, onnxFile, type TensorSpec } from '../../../lib/features/onnx_file.ts';
 import { folder } from '../../data/folder.ts';
-import { type ModelSpec, type NodeSpec, onnxFile, type TensorSpec } from '../onnx_file.ts';
 
 /** Writes a network, and says what a recipe says of it. */
 export async function networkFile(spec: ModelSpec): Promise<{ file: string; sha256: string; source: string }> {

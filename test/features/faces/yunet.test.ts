@@ -150,7 +150,7 @@ describe.skipIf(!hasPeers('onnxruntime-node'))('yunetDetector', () => {
 
   it('gives channels as blue, green, red', async () => {
     const spec = brightCells();
-    const values = spec.constants!.cls_8_w!.values;
+    const values = spec.constants!.cls_8_w!.values as number[];
     // Blue alone counts.
     for (let i = 0; i < values.length; i++) values[i] = i < 64 ? 1 / 255 / 64 : 0;
     const detector = await yunetDetector({ ...settings, ...(await networkFile(spec)) }, 1);
