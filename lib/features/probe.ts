@@ -60,8 +60,10 @@ export async function probe(path: string): Promise<MediaInfo> {
   const args = ['-v', 'error', '-print_format', 'json', '-show_format', '-show_streams', ...input];
   const { streams = [], format = {} } = JSON.parse(await outputOf('ffprobe', args, path)) as {
     streams?: Track[];
-    format?: { duration?: string; start_time?: string };
+    format?: { duration?: string; start_time?: string; format_name?: string };
   };
+  // ffmpeg draws text files as a terminal would: nobody means that.
+  if (format.format_name === 'tty') throw mediaError(path, 'it is a text file: name a recording');
   const origin = number(format.start_time) ?? 0;
   const start = (track: Track) => Math.max(0, (number(track.start_time) ?? origin) - origin);
   const video = chosen(streams, 'video');
