@@ -20,6 +20,9 @@ const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0;
 const cli = join(root, 'dist', 'cli', 'main.mjs');
 const main = join(root, 'dist', 'index.mjs');
 
+/** What the documentation uses beside circumplex. */
+const NEIGHBOURS = ['onnxruntime-web', '@tensorflow', 'apache-arrow'];
+
 let folder: string;
 
 /** A project with circumplex, as built, in its node_modules, and its command on the path. */
@@ -28,6 +31,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'circumplex-docs-'));
   mkdirSync(join(folder, 'node_modules', '.bin'), { recursive: true });
   symlinkSync(root, join(folder, 'node_modules', 'circumplex'));
+  for (const name of NEIGHBOURS) symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name));
   const command = join(folder, 'node_modules', '.bin', 'circumplex');
   writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${cli}" "$@"\n`);
   chmodSync(command, 0o755);

@@ -38,7 +38,7 @@ export function embedCommand(io: Io = standardIo): Command {
     .addOption(
       option(
         '--recipe <modality=recipe>',
-        'a kind of features (audio-functionals, sound-signals, picture-signals), or a .json file with a recipe; once ' +
+        'a kind of features (audio-functionals, sound-signals, picture-signals, face), or a .json file with a recipe; once ' +
           'for each modality (default: audio=audio-functionals)',
         (text) => {
           recipes.push(recipeOption(text));

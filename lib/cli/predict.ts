@@ -15,12 +15,13 @@ import { CircumplexError } from '../errors.ts';
 import { recordingId } from '../features/index.ts';
 import { type Checkpoint, checkFits, readCheckpoint } from '../models/checkpoint.ts';
 import { type DomainShift, domainShift } from '../models/domain.ts';
+import { seenOf, unionOfSeen, writeSeen } from '../models/leaks.ts';
 import { meanPrediction, type Prediction, predict } from '../models/predict.ts';
 import { listenToStop } from './interrupts.ts';
 import { type Io, log, printResult, standardIo, warn } from './io.ts';
 import { type DeviceFlags, deviceOf, deviceOptions, JSON_OPTION, name, option, PARTITION } from './options.ts';
 import { predictStandardInput } from './predict_stream.ts';
-import { embedRecordings, readRecording, recipesOf } from './recording.ts';
+import { checkRecipes, embedRecordings, readRecording } from './recording.ts';
 import { sequencesOf } from './scoring.ts';
 
 interface PredictFlags extends DeviceFlags {
@@ -98,6 +99,8 @@ async function predictTo(io: Io, inputs: readonly string[], flags: PredictFlags)
   const shifts = domainShift(checkpoints[0] as Checkpoint, data);
   const marks = (recordings ?? []).map((recording) => markOf(recording, shifts[recording.id]!, paths, checkpoints));
   await writeFiles(out, files, marks);
+  const ids = curves.map(({ sequence }) => sequence);
+  await writeSeen(out, unionOfSeen(checkpoints.map((checkpoint) => seenOf(checkpoint, ids))));
   for (const mark of marks) warn(io, sentenceOf(mark));
   log(io, `${curves.length} ${curves.length === 1 ? 'sequence' : 'sequences'} written to ${out}`);
   const document = {
@@ -175,14 +178,9 @@ async function embedAll(
   checkpoints: readonly [Checkpoint, ...Checkpoint[]],
   { threads }: DeviceFlags,
 ): Promise<Dataset> {
-  const [first] = checkpoints;
-  const other = checkpoints.findIndex((checkpoint) => !isDeepStrictEqual(recipesOf(checkpoint), recipesOf(first)));
-  if (other >= 0) {
-    const what = `checkpoint ${other + 1} reads other features of a recording than the first`;
-    throw new CircumplexError('ERR_CHECKPOINT', `${what}: predict with one at a time`);
-  }
+  checkRecipes(checkpoints);
   using stop = listenToStop(io, 'stopped');
-  return embedRecordings(recordings, first, {
+  return embedRecordings(recordings, checkpoints[0], {
     threads,
     signal: stop.signal,
     onWarning: (sentence) => warn(io, sentence),
@@ -200,7 +198,7 @@ interface Mark {
   modalities: Record<string, DomainShift>;
 }
 
-function markOf(
+export function markOf(
   { path, id }: RecordingSource,
   modalities: Record<string, DomainShift>,
   checkpoints: readonly string[],
@@ -210,7 +208,7 @@ function markOf(
   return { recording: path, sequence: id, checkpoints: [...checkpoints], outOfDomain: true, trainedOn, modalities };
 }
 
-function sentenceOf({ sequence, trainedOn, modalities }: Mark): string {
+export function sentenceOf({ sequence, trainedOn, modalities }: Mark): string {
   const distances = Object.entries(modalities).map(([modality, { shift }]) =>
     shift === null ? `${modality} is missing` : `${modality} ${shift.toFixed(1)}`,
   );
@@ -220,7 +218,8 @@ function sentenceOf({ sequence, trainedOn, modalities }: Mark): string {
   return `${sequence} is out of domain: the model was trained on ${data}. Distance from it, in its standard deviations: ${distances.join(', ')}.`;
 }
 
-function checkTargets(paths: readonly string[], checkpoints: readonly Checkpoint[]): void {
+/** @throws ERR_CHECKPOINT where the checkpoints predict different targets */
+export function checkTargets(paths: readonly string[], checkpoints: readonly Checkpoint[]): void {
   const [first] = checkpoints as [Checkpoint];
   const other = checkpoints.findIndex(({ targets }) => !isDeepStrictEqual(targets, first.targets));
   if (other < 0) return;

@@ -1,4 +1,5 @@
 import { extname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { readFeatureArray } from '../data/arrays.ts';
 import { type Dataset, type Recipe, readNpy, type Sequence } from '../data/index.ts';
 import { visitNumberRows } from '../data/number_rows.ts';
@@ -42,7 +43,7 @@ export async function readRecording(sources: readonly string[], checkpoint: Chec
 export async function embedRecordings(
   recordings: readonly { path: string; id: string }[],
   checkpoint: Checkpoint,
-  options: Pick<FeaturesOptions, 'threads' | 'signal' | 'onWarning'>,
+  options: Pick<FeaturesOptions, 'threads' | 'signal' | 'onWarning'> & { onFrame?: (frame: number) => void },
 ): Promise<Dataset> {
   const { rate, targets } = checkpoint;
   const recipes = recipesOf(checkpoint);
@@ -69,6 +70,15 @@ export function recipesOf({ model, features = {}, data }: Checkpoint): Record<st
     `a recording cannot be predicted: ${whose} does not say how ${unknown} is computed from one. Make the data set with ` +
       'circumplex embed, or give the features as files.',
   );
+}
+
+/** @throws ERR_CHECKPOINT where the checkpoints do not read the same features of a recording */
+export function checkRecipes(checkpoints: readonly [Checkpoint, ...Checkpoint[]]): void {
+  const recipes = recipesOf(checkpoints[0]);
+  const other = checkpoints.findIndex((checkpoint) => !isDeepStrictEqual(recipesOf(checkpoint), recipes));
+  if (other < 0) return;
+  const what = `checkpoint ${other + 1} reads other features of a recording than the first`;
+  throw new CircumplexError('ERR_CHECKPOINT', `${what}: predict with one at a time`);
 }
 
 interface Extent {

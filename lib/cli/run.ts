@@ -7,11 +7,13 @@ import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { embedCommand } from './embed.ts';
 import { evaluateCommand } from './evaluate.ts';
+import { exportCommand } from './export.ts';
 import { Failed, type Io, standardIo } from './io.ts';
 import { predictCommand } from './predict.ts';
 import { reproduceCommand } from './reproduce.ts';
 import { scoreCommand } from './score.ts';
 import { trainCommand } from './train.ts';
+import { watchCommand } from './watch.ts';
 
 /** What the process exits with. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
@@ -49,7 +51,9 @@ function program(io: Io): Command {
     compareCommand,
     sweepCommand,
     reproduceCommand,
+    watchCommand,
     dataCommand,
+    exportCommand,
     doctorCommand,
   ]) {
     root.addCommand(make(io));

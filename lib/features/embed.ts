@@ -18,7 +18,7 @@ import { brief, CircumplexError } from '../errors.ts';
 import { version } from '../version.ts';
 import { allFeatures, type RecordingFeatures } from './features.ts';
 import { resolveRecipe } from './kinds.ts';
-import { fileHash } from './network.ts';
+import { fileHash } from './network_file.ts';
 import { checkRate } from './pictures.ts';
 import { probe } from './probe.ts';
 

@@ -1,5 +1,6 @@
 import { brief, CircumplexError } from '../errors.ts';
 import { audioFunctionals } from './audio_functionals.ts';
+import { faceFeatures } from './faces/face_features.ts';
 import { onnxAudio } from './onnx_audio.ts';
 import type { Kind, Recipe } from './recipe.ts';
 import { pictureSignals, soundSignals } from './signals.ts';
@@ -8,6 +9,7 @@ import { pictureSignals, soundSignals } from './signals.ts';
 const KINDS: Record<string, Kind> = {
   'audio-functionals': audioFunctionals,
   'onnx-audio': onnxAudio,
+  face: faceFeatures,
   'sound-signals': soundSignals,
   'picture-signals': pictureSignals,
 };
