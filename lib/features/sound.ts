@@ -65,12 +65,10 @@ async function filters(rate: number, channels: number): Promise<string> {
   ].join(',');
 }
 
-let soxr: Promise<boolean> | undefined;
+let soxr: boolean | undefined;
 
-function hasSoxr(): Promise<boolean> {
-  soxr ??= outputOf('ffmpeg', ['-hide_banner', '-buildconf'], 'ffmpeg').then((text) =>
-    text.includes('--enable-libsoxr'),
-  );
+async function hasSoxr(): Promise<boolean> {
+  soxr ??= (await outputOf('ffmpeg', ['-hide_banner', '-buildconf'], 'ffmpeg')).includes('--enable-libsoxr');
   return soxr;
 }
 

@@ -1,21 +1,17 @@
 import { existsSync } from 'node:fs';
-import Module, { createRequire } from 'node:module';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { allFeatures, features } from '../../lib/features/features.ts';
 import { resolveRecipe } from '../../lib/features/kinds.ts';
 import { sound } from '../../lib/features/sound.ts';
+import { hasPeers } from './peers.ts';
 import { CLIPS, collect, concatenated, hasClips } from './recordings.ts';
 
 const SPEECH = join(import.meta.dirname, '../../../shared/data/speech_embedding');
-const MODULES = join(import.meta.dirname, '../../bench/node_modules');
 
-const hasNetwork = hasClips && existsSync(SPEECH) && existsSync(join(MODULES, 'onnxruntime-node'));
-if (!hasNetwork) {
-  console.warn(
-    `tests of a real audio network are skipped: they need ffmpeg, ${CLIPS}, ${SPEECH} and, in ${MODULES}, onnxruntime-node`,
-  );
-}
+const hasNetwork = hasClips && existsSync(SPEECH) && hasPeers('onnxruntime-node');
+if (hasClips && !existsSync(SPEECH)) console.warn(`tests of a real audio network are skipped: ${SPEECH} is not there`);
 
 const source = 'the openWakeWord project';
 const SHA = {
@@ -39,12 +35,6 @@ const RECIPE = { kind: 'onnx-audio', input: 'samples', window: 12640, networks: 
 const clip = join(CLIPS, 'bbaf2n.mpg');
 
 describe.skipIf(!hasNetwork)('a real network of speech', () => {
-  beforeAll(() => {
-    // As if it were installed beside circumplex.
-    process.env.NODE_PATH = MODULES;
-    (Module as unknown as { _initPaths(): void })._initPaths();
-  });
-
   it('gives 96 values a label frame, those of its two files run by hand', async () => {
     const { length, sizes, features: found } = await allFeatures(clip, { audio: RECIPE });
     expect([length, sizes]).toEqual([75, { audio: 96 }]);
@@ -105,7 +95,7 @@ describe.skipIf(!hasNetwork)('a real network of speech', () => {
     );
     const unknown = [NETWORKS[0]!, { ...NETWORKS[1]!, output: 'hidden' }];
     await expect(allFeatures(clip, { audio: { ...RECIPE, networks: unknown } })).rejects.toThrow(
-      'has no output "hidden"',
+      'has no layer "hidden"',
     );
   });
 });
@@ -153,7 +143,7 @@ function largestError(found: Float32Array, expected: Float32Array): number {
 
 /** The two files, one after the other, by the runtime itself. */
 async function byHand(samples: Float32Array): Promise<Float32Array> {
-  const { InferenceSession, Tensor } = createRequire(join(MODULES, 'x.js'))('onnxruntime-node');
+  const { InferenceSession, Tensor } = createRequire(import.meta.url)('onnxruntime-node');
   const run = async (name: string, values: Float32Array, dims: number[]) => {
     const session = await InferenceSession.create(join(SPEECH, name), { logSeverityLevel: 3 });
     const out = await session.run({ [session.inputNames[0]]: new Tensor('float32', values, dims) });
