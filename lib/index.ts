@@ -61,7 +61,7 @@ export {
   writeCurves,
   writeDataset,
 } from './data/index.ts';
-export { CircumplexError, type CircumplexErrorCode } from './errors.ts';
+export { CircumplexError, type CircumplexErrorCode, type CircumplexErrorJson } from './errors.ts';
 export {
   type Aggregate,
   type AlignedRatings,
@@ -133,6 +133,7 @@ export {
   type RunSettings,
   Store,
   schedule,
+  scope,
   singleChunk,
   type Value,
 } from './graph/index.ts';

@@ -1,6 +1,7 @@
 import type { NativeDevice } from '../binding.ts';
 import { CircumplexError } from '../errors.ts';
 import { binding, cudaPackageProblem, guarded } from '../native.ts';
+import { gone, made, outsideScopes } from './scope.ts';
 
 export interface DeviceOptions {
   /**
@@ -42,6 +43,7 @@ export class Device implements Disposable {
     }
     this.#scratch = options.scratch;
     this.native = open(wanted, threads, options.isa ?? '', options.scratch ?? '');
+    made(this);
   }
 
   /** 'cpu' or 'cuda:N'. */
@@ -68,6 +70,7 @@ export class Device implements Disposable {
 
   dispose(): void {
     this.native.dispose();
+    gone(this);
   }
 
   [Symbol.dispose](): void {
@@ -130,7 +133,7 @@ let eager: Device | undefined;
 export function eagerDevice(): Device {
   if (eager === undefined) {
     const wanted = preferred();
-    eager = new Device({ device: wanted === 'auto' ? 'cpu' : wanted, threads: 1 });
+    eager = outsideScopes(() => new Device({ device: wanted === 'auto' ? 'cpu' : wanted, threads: 1 }));
   }
   return eager;
 }
