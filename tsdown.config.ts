@@ -11,6 +11,6 @@ const common: UserConfig = {
 };
 
 export default defineConfig([
-  { ...common, entry: 'lib/{index,cli/main}.ts', format: 'esm' },
-  { ...common, entry: 'lib/index.ts', format: 'cjs' },
+  { ...common, entry: 'lib/{index,bridges/*,cli/main}.ts', format: 'esm' },
+  { ...common, entry: 'lib/{index,bridges/*}.ts', format: 'cjs' },
 ]);

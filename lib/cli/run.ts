@@ -6,6 +6,7 @@ import { dataCommand } from './data.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { evaluateCommand } from './evaluate.ts';
+import { exportCommand } from './export.ts';
 import { Failed, type Io, standardIo } from './io.ts';
 import { predictCommand } from './predict.ts';
 import { reproduceCommand } from './reproduce.ts';
@@ -48,6 +49,7 @@ function program(io: Io): Command {
     sweepCommand,
     reproduceCommand,
     dataCommand,
+    exportCommand,
     doctorCommand,
   ]) {
     root.addCommand(make(io));
