@@ -143,7 +143,7 @@ function notFound(reason: string, remedy: string, cause?: unknown): CircumplexEr
 }
 
 /** The sources lie in lib/, the bundles in dist/ and dist/cli: walks up to this package's package.json. */
-function packageRoot(start: string): string | undefined {
+export function packageRoot(start: string): string | undefined {
   for (let directory = start; ; directory = dirname(directory)) {
     const file = join(directory, 'package.json');
     if (existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'circumplex') {

@@ -48,7 +48,7 @@ export function describe({ name, about, rate, targets, modalities, sequences }: 
     if (gold) files.targets = targetPath(id);
     return { id, partition, session, length, files, ...(goldWeights && { goldWeights }) };
   });
-  return { name, ...(about ? { about } : {}), rate, targets, modalities: sizesOf(modalities), sequences: entries };
+  return { name, ...(about ? { about } : {}), rate, targets, modalities: described(modalities), sequences: entries };
 }
 
 export function featurePath(modality: string, id: string): string {
@@ -120,7 +120,7 @@ function checkManifest(json: unknown, path: string): Manifest {
   const ids = new Set<string>();
   const names = Object.keys(modalities);
   const sequences = json.sequences.map((entry, i) => checkEntry(entry, i, names, ids, path));
-  return { name, ...(about ? { about } : {}), rate, targets, modalities: sizesOf(modalities), sequences };
+  return { name, ...(about ? { about } : {}), rate, targets, modalities: described(modalities), sequences };
 }
 
 function checkEntry(entry: unknown, index: number, modalities: string[], ids: Set<string>, path: string): Entry {
@@ -132,8 +132,11 @@ function checkEntry(entry: unknown, index: number, modalities: string[], ids: Se
   return checked;
 }
 
-function sizesOf(modalities: Dataset['modalities']): Dataset['modalities'] {
-  return Object.fromEntries(Object.entries(modalities).map(([name, { size }]) => [name, { size }]));
+function described(modalities: Dataset['modalities']): Dataset['modalities'] {
+  const entries = Object.entries(modalities).map(([name, { size, features }]) => {
+    return [name, { size, ...(features ? { features } : {}) }] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
 function checkTargetNames(targets: unknown, where: string): void {
@@ -150,6 +153,9 @@ function checkModality(name: string, value: unknown, where: string): void {
   if (!isObject(value) || !isCount(value.size)) {
     throw dataError(where, `modality ${name} needs a size, a positive whole number of features`);
   }
+  const { features } = value;
+  if (features === undefined || (isObject(features) && typeof features.kind === 'string')) return;
+  throw dataError(where, `features of modality ${name} must be a recipe {kind, ...}, or be left out`);
 }
 
 function checkFiles(entry: Entry, modalities: string[], where: string): void {

@@ -97,6 +97,7 @@ export class Trainer implements Disposable {
   /** What the epochs were, or are, chosen on. */
   readonly #chosenOn: string[];
   readonly #delayFitted: string[];
+  readonly #origin: Pick<Checkpoint, 'features' | 'data'>;
   /** Epochs of bypass: none where no window is trained. */
   readonly #bypass: number;
 
@@ -156,6 +157,7 @@ export class Trainer implements Disposable {
     this.#from = from;
     this.#bypass = from.length === 0 && model.streams.some((s) => s.window !== null) ? settings.bypass : 0;
     this.#epochs = options.chosen?.epochs ?? new Array(replicas).fill(settings.epochs);
+    this.#origin = originOf(options.dataset, model);
     this.#delayFitted = options.delayFitted ?? [];
     this.seenOutOfFold = union(...(options.outOfFold ?? []).flat().flatMap(networkFitted));
     this.#chosenOn = options.chosen?.selection ?? parts.selection.map((s) => s.id);
@@ -287,6 +289,7 @@ export class Trainer implements Disposable {
       model: this.model,
       normaliser: this.normaliser,
       preprocessing: { ...preprocessing },
+      ...this.#origin,
       delay,
       postprocessing: [],
       fitted: {
@@ -467,4 +470,16 @@ function union(...lists: (string[] | undefined)[]): string[] {
 
 function byTarget(scores: Scores, key: 'cccMean' | 'cccConcat'): Record<string, number | null> {
   return Object.fromEntries(Object.entries(scores).map(([target, s]) => [target, s[key]]));
+}
+
+/** What a checkpoint says of its data: name, and how the features that the model reads come from a recording. */
+function originOf({ name, about, modalities }: Dataset, model: Model): Pick<Checkpoint, 'features' | 'data'> {
+  const inputs = new Set(model.streams.flatMap((stream) => stream.inputs));
+  const recipes = Object.entries(modalities).flatMap(([modality, { features }]) =>
+    features && inputs.has(modality) ? [[modality, features] as const] : [],
+  );
+  return {
+    ...(recipes.length > 0 ? { features: Object.fromEntries(recipes) } : {}),
+    data: { name, ...(about ? { about } : {}) },
+  };
 }
