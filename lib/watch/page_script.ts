@@ -1,5 +1,4 @@
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { readText } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { packageRoot } from '../package.ts';
