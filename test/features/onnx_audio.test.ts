@@ -105,7 +105,7 @@ describe.skipIf(!hasNetwork)('a real network of speech', () => {
     );
     const unknown = [NETWORKS[0]!, { ...NETWORKS[1]!, output: 'hidden' }];
     await expect(allFeatures(clip, { audio: { ...RECIPE, networks: unknown } })).rejects.toThrow(
-      'has no output "hidden"',
+      'has no layer "hidden"',
     );
   });
 });
