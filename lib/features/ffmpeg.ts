@@ -60,14 +60,15 @@ export interface Decoder {
   stop(): Promise<void>;
 }
 
+/** A timestamp more than ten minutes off is damage: it would be filled up with as many frames. */
+const OPTIONS = ['-nostdin', '-hide_banner', '-loglevel', 'error', '-dts_error_threshold', '600'];
+
 /**
  * @param signal kills the decoder
  * @throws ERR_NOT_INSTALLED when ffmpeg is not there
  */
 export async function startDecoder(args: readonly string[], signal?: AbortSignal): Promise<Decoder> {
-  const child = spawn('ffmpeg', ['-nostdin', '-hide_banner', '-loglevel', 'error', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn('ffmpeg', [...OPTIONS, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = endOf(child);
   const kill = () => child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
