@@ -29,7 +29,7 @@ export const page: UserConfig = {
 };
 
 export default defineConfig([
-  { ...common, entry: 'lib/{index,cli/main}.ts', format: 'esm' },
-  { ...common, entry: 'lib/index.ts', format: 'cjs' },
+  { ...common, entry: 'lib/{index,bridges/*,cli/main}.ts', format: 'esm' },
+  { ...common, entry: 'lib/{index,bridges/*}.ts', format: 'cjs' },
   page,
 ]);

@@ -15,6 +15,7 @@ import { CircumplexError } from '../errors.ts';
 import { recordingId } from '../features/index.ts';
 import { type Checkpoint, checkFits, readCheckpoint } from '../models/checkpoint.ts';
 import { type DomainShift, domainShift } from '../models/domain.ts';
+import { seenOf, unionOfSeen, writeSeen } from '../models/leaks.ts';
 import { meanPrediction, type Prediction, predict } from '../models/predict.ts';
 import { listenToStop } from './interrupts.ts';
 import { type Io, log, printResult, standardIo, warn } from './io.ts';
@@ -98,6 +99,8 @@ async function predictTo(io: Io, inputs: readonly string[], flags: PredictFlags)
   const shifts = domainShift(checkpoints[0] as Checkpoint, data);
   const marks = (recordings ?? []).map((recording) => markOf(recording, shifts[recording.id]!, paths, checkpoints));
   await writeFiles(out, files, marks);
+  const ids = curves.map(({ sequence }) => sequence);
+  await writeSeen(out, unionOfSeen(checkpoints.map((checkpoint) => seenOf(checkpoint, ids))));
   for (const mark of marks) warn(io, sentenceOf(mark));
   log(io, `${curves.length} ${curves.length === 1 ? 'sequence' : 'sequences'} written to ${out}`);
   const document = {

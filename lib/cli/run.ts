@@ -7,6 +7,7 @@ import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { embedCommand } from './embed.ts';
 import { evaluateCommand } from './evaluate.ts';
+import { exportCommand } from './export.ts';
 import { Failed, type Io, standardIo } from './io.ts';
 import { predictCommand } from './predict.ts';
 import { reproduceCommand } from './reproduce.ts';
@@ -52,6 +53,7 @@ function program(io: Io): Command {
     reproduceCommand,
     watchCommand,
     dataCommand,
+    exportCommand,
     doctorCommand,
   ]) {
     root.addCommand(make(io));
