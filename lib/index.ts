@@ -27,6 +27,7 @@ export {
   type Inspection,
   inspect,
   inspectCurves,
+  inspectFeatures,
   type Normaliser,
   normalise,
   type Partition,
@@ -138,6 +139,7 @@ export {
 } from './graph/index.ts';
 export { type Checkpoint, checkCheckpoint, readCheckpoint, writeCheckpoint } from './models/checkpoint.ts';
 export { importWeights, type TensorNames } from './models/import_weights.ts';
+export { leaks } from './models/leaks.ts';
 export { type Encoder, FUSIONS, type Fusion, lookAhead, type Model, type Stream, stream } from './models/model.ts';
 export {
   meanPrediction,

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { type Dataset, makeDirectory, type Partition, readDataset, writeCurves } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { type Checkpoint, checkFits, readCheckpoint } from '../models/checkpoint.ts';
+import { seenOf, unionOfSeen, writeSeen } from '../models/leaks.ts';
 import { meanPrediction, type Prediction, predict } from '../models/predict.ts';
 import { type Io, log, printResult, standardIo } from './io.ts';
 import { type DeviceFlags, deviceOf, deviceOptions, JSON_OPTION, name, option, PARTITION } from './options.ts';
@@ -80,6 +81,8 @@ async function predictTo(io: Io, inputs: readonly string[], flags: PredictFlags)
   const curves = predictions.length === 1 ? (predictions[0] as Prediction[]) : meanPrediction(predictions);
   const files = curves.flatMap((prediction) => filesOf(prediction));
   await writeFiles(out, files);
+  const ids = curves.map(({ sequence }) => sequence);
+  await writeSeen(out, unionOfSeen(checkpoints.map((checkpoint) => seenOf(checkpoint, ids))));
   log(io, `${curves.length} ${curves.length === 1 ? 'sequence' : 'sequences'} written to ${out}`);
   const document = {
     out,

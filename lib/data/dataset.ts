@@ -33,6 +33,8 @@ export interface Sequence {
   features: Record<string, Float32Array>;
   /** `[length, targets]`, row-major; NaN is an unlabelled frame. Null where there is no gold standard. */
   targets: Float64Array | null;
+  /** The sequences on whose ratings the weights of the raters behind its gold standard were fitted, where that is known. */
+  goldWeights?: string[];
 }
 
 /** A set of sequences that share a label clock, targets and modalities. */
@@ -152,7 +154,7 @@ async function readSequence(
   entry: Entry,
   scratch: string | undefined,
 ): Promise<Sequence> {
-  const { id, partition, session, length, files } = entry;
+  const { id, partition, session, length, files, goldWeights } = entry;
   const file = (name: string) => ({
     path: join(directory, files[name]!),
     label: `sequence ${id}, ${name}`,
@@ -165,7 +167,7 @@ async function readSequence(
   }
   const hasTargets = Object.hasOwn(files, 'targets');
   const targets = hasTargets ? kept(await readTargetArray(file('targets'), length, manifest.targets)) : null;
-  return { id, partition, session, length, features, targets };
+  return { id, partition, session, length, features, targets, ...(goldWeights && { goldWeights }) };
 }
 
 async function requireAbsentOrEmpty(directory: string): Promise<void> {

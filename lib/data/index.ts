@@ -38,8 +38,10 @@ export { fileError, makeDirectory, readError, readText, siblingName, writeFileWh
 export type { Finding, Severity } from './finding.ts';
 export { convertFolders } from './folders.ts';
 export { addFunctionals, type Functionals, windowMoments } from './functionals.ts';
+export { type GoldWeights, readGoldWeights, writeGoldWeights } from './gold_weights.ts';
 export { type Contents, type Inspection, inspect } from './inspect.ts';
 export { type CurvesInspection, inspectCurves } from './inspect_curves.ts';
+export { type FeaturesInspection, inspectFeatures } from './inspect_features.ts';
 export { PARTITIONS } from './manifest.ts';
 export { convertMuse } from './muse.ts';
 export { fitNormaliser, type Normaliser, normalise, type Scale } from './normaliser.ts';

@@ -16,6 +16,8 @@ export interface Entry {
   session: string;
   length: number;
   files: Record<string, string>;
+  /** As in `Sequence`. */
+  goldWeights?: string[];
 }
 
 export type Manifest = Omit<Dataset, 'sequences'> & { sequences: Entry[] };
@@ -41,10 +43,10 @@ export function parseManifest(text: string, path: string): Manifest {
 
 /** The description of a dataset whose arrays lie where `featurePath` and `targetPath` say. */
 export function describe({ name, about, rate, targets, modalities, sequences }: Dataset): Manifest {
-  const entries = sequences.map(({ id, partition, session, length, targets: gold }) => {
+  const entries = sequences.map(({ id, partition, session, length, targets: gold, goldWeights }) => {
     const files = Object.fromEntries(Object.keys(modalities).map((modality) => [modality, featurePath(modality, id)]));
     if (gold) files.targets = targetPath(id);
-    return { id, partition, session, length, files };
+    return { id, partition, session, length, files, ...(goldWeights && { goldWeights }) };
   });
   return { name, ...(about ? { about } : {}), rate, targets, modalities: sizesOf(modalities), sequences: entries };
 }
@@ -85,6 +87,11 @@ export function checkSequenceHead(entry: Omit<Entry, 'files'>, ids: Set<string>,
   }
   if (!isCount(entry.length)) {
     throw dataError(where, `length must be a positive whole number of frames, not ${brief(entry.length)}`);
+  }
+  const { goldWeights } = entry;
+  if (goldWeights === undefined) return;
+  if (!(Array.isArray(goldWeights) && goldWeights.every((id) => typeof id === 'string'))) {
+    throw dataError(where, `goldWeights must be a list of sequences, not ${brief(goldWeights)}`);
   }
 }
 
