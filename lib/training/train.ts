@@ -63,6 +63,9 @@ async function prepare(model: Model | null, dataset: Dataset, options: TrainOpti
   }
   if (out !== undefined && !options.resume) await RunDirectory.requireEmpty(out);
   const { init, from, outOfFold, ...resolved } = await resolveRun(model, dataset, options);
+  if (resolved.settings.tensorboard && out === undefined) {
+    throw new CircumplexError('ERR_CONFIG', 'tensorboard: its event files lie in the run directory: name one, out');
+  }
   const search = resolved.settings.searchDelay && (await searchedDelay(dataset, resolved.settings));
   const config = { ...resolved.config, ...(search ? { delay: search.delay } : {}) };
   const settings = { ...resolved.settings, delay: config.delay };
