@@ -10,7 +10,21 @@ const common: UserConfig = {
   dts: true,
 };
 
+/** The script of the page that `circumplex watch` serves, in one file: for browsers. */
+export const page: UserConfig = {
+  entry: { page: 'lib/watch/page/main.ts' },
+  outDir: 'dist/watch',
+  format: 'esm',
+  platform: 'browser',
+  target: 'es2022',
+  fixedExtension: false,
+  minify: true,
+  dts: false,
+  sourcemap: false,
+};
+
 export default defineConfig([
-  { ...common, entry: 'lib/{index,cli/main}.ts', format: 'esm' },
-  { ...common, entry: 'lib/index.ts', format: 'cjs' },
+  { ...common, entry: 'lib/{index,bridges/*,cli/main}.ts', format: 'esm' },
+  { ...common, entry: 'lib/{index,bridges/*}.ts', format: 'cjs' },
+  page,
 ]);

@@ -1,6 +1,9 @@
 import { resolve } from 'node:path';
 import { configDefaults, defineConfig } from 'vitest/config';
 
+// Packages that circumplex uses where they are installed: for the tests, in bench/ (npm install --prefix bench).
+process.env.NODE_PATH ??= resolve('bench/node_modules');
+
 // The addon whose 'cuda:0' is the emulator of native/emulator, where scripts/test.mjs has built it: tests of operators
 // and programs run on it too.
 const emulated = process.env.CIRCUMPLEX_EMULATED;

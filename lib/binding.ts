@@ -1,4 +1,4 @@
-/** The native addon, as native/addon/addon.cc exports it. Nothing outside lib/graph calls it. */
+/** The native addon, as native/addon/addon.cc exports it. Nothing outside lib/graph and lib/features calls it. */
 
 export type ElementType = 'f32' | 'f64' | 'i32' | 'u8';
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
@@ -151,6 +151,10 @@ export interface Binding {
   Stream: new (program: NativeProgram, description: StreamDescription) => NativeStream;
   /** A buffer in a nameless file of a directory. */
   scratchBuffer(directory: string, bytes: number): ArrayBuffer;
+  /** VGGish's front end: `samples` at 16 kHz to `frames` [n, 64], frame j from sample 160 j on, 400 samples each. */
+  logMel(samples: Float32Array, frames: Float32Array): Float32Array;
+  /** `frames` [n, 2]: Hz (0: unvoiced) and voicing, frame j from sample 160 j on, 640 samples each. */
+  pitch(samples: Float32Array, frames: Float32Array): Float32Array;
   memory(): { bytes: number; blocks: number; deviceBytes: number };
   cudaReport(): CudaReport;
   instructionSets(): { name: string; available: boolean }[];

@@ -8,9 +8,11 @@ export type CircumplexErrorCode =
   | 'ERR_DISPOSED'
   | 'ERR_DRIVER'
   | 'ERR_FILE'
+  | 'ERR_MEDIA'
   | 'ERR_NATIVE_NOT_FOUND'
   | 'ERR_NO_DEVICE'
   | 'ERR_NOT_FINITE'
+  | 'ERR_NOT_INSTALLED'
   | 'ERR_OUT_OF_MEMORY'
   | 'ERR_SHAPE';
 

@@ -27,12 +27,16 @@ export {
   type Inspection,
   inspect,
   inspectCurves,
+  inspectFeatures,
+  type Manifest,
+  type Modality,
   type Normaliser,
   normalise,
   type Partition,
   type PostprocessingKind,
   type PostprocessingStep,
   postprocess,
+  type Recipe,
   readCurves,
   readDataset,
   readFeatures,
@@ -120,6 +124,30 @@ export {
   type TargetScore,
 } from './evaluation/index.ts';
 export {
+  type AudioInfo,
+  allFeatures,
+  type EmbedOptions,
+  type EmbedProgress,
+  embed,
+  type FeatureFrame,
+  type FeaturesOptions,
+  features,
+  logMel,
+  type MediaInfo,
+  type PatchPlacement,
+  type Picture,
+  type PicturesOptions,
+  pictures,
+  probe,
+  type Recording,
+  type RecordingFeatures,
+  resolveRecipe,
+  type SoundOptions,
+  sound,
+  type VideoInfo,
+  vggishPatches,
+} from './features/index.ts';
+export {
   Columns,
   Device,
   type DeviceOptions,
@@ -139,6 +167,7 @@ export {
 } from './graph/index.ts';
 export { type Checkpoint, checkCheckpoint, readCheckpoint, writeCheckpoint } from './models/checkpoint.ts';
 export { importWeights, type TensorNames } from './models/import_weights.ts';
+export { leaks } from './models/leaks.ts';
 export { type Encoder, FUSIONS, type Fusion, lookAhead, type Model, type Stream, stream } from './models/model.ts';
 export {
   meanPrediction,

@@ -127,6 +127,7 @@ const stages = [
   ['C++ tests', ctest],
   ['CUDA kernels', withNvcc(check(join('scripts', 'cuda-gates.mjs')))],
   ['types', check(bin('typescript:tsc'), '-p', root)],
+  ['types of the page', check(bin('typescript:tsc'), '-p', join('lib', 'watch', 'page'))],
   ['build', check(bin('tsdown'), '--log-level', 'warn')],
   ['tests', vitest],
   ['package', releaseCheck],

@@ -19,6 +19,9 @@ const root = join(import.meta.dirname, '..');
 const cli = join(root, 'dist', 'cli', 'main.mjs');
 const main = join(root, 'dist', 'index.mjs');
 
+/** What the documentation uses beside circumplex. */
+const NEIGHBOURS = ['onnxruntime-web', '@tensorflow', 'apache-arrow'];
+
 let folder: string;
 
 /** A project with circumplex, as built, in its node_modules, and its command on the path. */
@@ -27,6 +30,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'circumplex-docs-'));
   mkdirSync(join(folder, 'node_modules', '.bin'), { recursive: true });
   symlinkSync(root, join(folder, 'node_modules', 'circumplex'));
+  for (const name of NEIGHBOURS) symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name));
   const command = join(folder, 'node_modules', '.bin', 'circumplex');
   writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${cli}" "$@"\n`);
   chmodSync(command, 0o755);

@@ -103,8 +103,12 @@ function gridOf(text: string): Record<string, string[]> {
 
 async function runComparison(io: Io, path: string, flags: CompareFlags): Promise<void> {
   const { out, json, systems: names, grid } = flags;
-  for (const flag of ['resume', 'init', 'from'] as const) {
-    if (flags[flag] !== undefined) throw new CircumplexError('ERR_CONFIG', `--${flag} has no place in a comparison`);
+  for (const flag of ['resume', 'init', 'from', 'outOfFold', 'cvPartitions'] as const) {
+    if (flags[flag] !== undefined)
+      throw new CircumplexError(
+        'ERR_CONFIG',
+        `--${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} has no place in a comparison`,
+      );
   }
   const data = await readDataset(path, deviceOf(flags));
   const { model, options, cv } = await requestOf(flags, data);
@@ -115,7 +119,7 @@ async function runComparison(io: Io, path: string, flags: CompareFlags): Promise
   using interrupts = listenToInterrupts(io);
   interrupts.stopAtOnce();
   const { signal } = interrupts;
-  const { from: _from, init: _init, out: _out, ...training } = options;
+  const { from: _from, outOfFold: _folds, init: _init, out: _out, ...training } = options;
   const settings: CompareOptions = {
     ...training,
     ...deviceOf(flags),
@@ -163,7 +167,7 @@ async function gridPoints(grid: Record<string, string[]>, flags: CompareFlags, d
         throw new CircumplexError('ERR_CONFIG', `--grid: ${message}`, { cause: error });
       }
       const { model, options } = await requestOf({ ...flags, ...own.opts<TrainFlags>() }, data);
-      const { from: _from, init: _init, out: _out, ...training } = options;
+      const { from: _from, outOfFold: _folds, init: _init, out: _out, ...training } = options;
       const name = argv.map((flag) => flag.slice(2).replace(/[^A-Za-z0-9._+=-]/g, '_')).join(' ');
       return { name, model: model as Model, options: { ...training, ...deviceOf(flags) } };
     }),

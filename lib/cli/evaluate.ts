@@ -5,8 +5,16 @@ import type { ConventionName, Scores } from '../evaluation/index.ts';
 import { checkFits, readCheckpoint } from '../models/checkpoint.ts';
 import { leaks } from '../models/leaks.ts';
 import { predict } from '../models/predict.ts';
-import { reliabilityTables, scoreTable, sequenceTable, systemScores, systemTable, toText } from '../report/index.ts';
-import { type FailingStretch, scoredPairs, testReliability } from '../training/index.ts';
+import {
+  reliabilityTables,
+  scoreTable,
+  sequenceTable,
+  systemScores,
+  systemTable,
+  toText,
+  trainMeanScores,
+} from '../report/index.ts';
+import { type FailingStretch, scoredPairs, testReliability, trainMeanOf } from '../training/index.ts';
 import { type Io, printResult, standardIo, warn } from './io.ts';
 import {
   type DeviceFlags,
@@ -103,6 +111,9 @@ async function evaluate(io: Io, path: string, directory: string, flags: Evaluate
   const system = systemScores({ name: path, replicas: [pairs] }, checkpoint.targets, options);
   const [scores] = system.replicas as [Scores];
   const { intervals, chance } = system;
+  const taught = data.sequences.filter((s) => s.partition === 'train');
+  const mean = trainMeanOf(data, pairs, checkpoint.targets, taught);
+  const trainMean = mean && trainMeanScores(mean, checkpoint.targets, options);
   const { drop = [], corrupt = [] } = flags;
   const reliability =
     drop.length + corrupt.length > 0
@@ -121,13 +132,14 @@ async function evaluate(io: Io, path: string, directory: string, flags: Evaluate
     intervals,
     chance,
     sessionScores,
+    ...(trainMean ? { trainMean: trainMean.replicas[0] } : {}),
     ...tested,
     warnings,
   };
   const tables = [
     scoreTable(title, scores),
     sequenceTable('Sequences', scores),
-    systemTable('Scores over sessions', [system]),
+    systemTable('Scores over sessions', [system, ...(trainMean ? [trainMean] : [])]),
     ...(reliability ? reliabilityTables(title, reliability) : []),
   ];
   printResult(io, json, document, tables.map(toText).join('\n'));

@@ -34,6 +34,23 @@ export function listenToInterrupts(io: Io): Interrupts {
   };
 }
 
+/** SIGINT and SIGTERM while something works that can be gone on with: the signal is given at once. */
+export function listenToStop(io: Io, sentence: string): Disposable & { signal: AbortSignal } {
+  const controller = new AbortController();
+  const listener = () => {
+    if (!controller.signal.aborted) log(io, `\n${sentence}`);
+    controller.abort();
+  };
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  for (const signal of signals) process.on(signal, listener);
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      for (const signal of signals) process.off(signal, listener);
+    },
+  };
+}
+
 /** What a stopped run says. */
 export function interrupted(out: string, epoch: number): CircumplexError {
   const state = epoch > 0 ? `stopped after epoch ${epoch}, which is written` : 'stopped before the first epoch ended';

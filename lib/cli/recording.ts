@@ -1,8 +1,10 @@
 import { extname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { readFeatureArray } from '../data/arrays.ts';
-import { type Dataset, readNpy } from '../data/index.ts';
+import { type Dataset, type Recipe, readNpy, type Sequence } from '../data/index.ts';
 import { visitNumberRows } from '../data/number_rows.ts';
 import { CircumplexError } from '../errors.ts';
+import { allFeatures, type FeaturesOptions } from '../features/index.ts';
 import type { Checkpoint } from '../models/checkpoint.ts';
 
 /**
@@ -30,6 +32,53 @@ export async function readRecording(sources: readonly string[], checkpoint: Chec
   );
   const recording = { id, partition: 'test' as const, session: id, length, features, targets: null };
   return { name: id, rate, targets, modalities, sequences: [recording] };
+}
+
+/**
+ * Recordings (anything that ffmpeg reads) as a data set without gold standard: their features by the recipes that the
+ * checkpoint carries, at its rate.
+ *
+ * @throws ERR_CHECKPOINT when the checkpoint does not say how a modality is computed, and as `allFeatures` does
+ */
+export async function embedRecordings(
+  recordings: readonly { path: string; id: string }[],
+  checkpoint: Checkpoint,
+  options: Pick<FeaturesOptions, 'threads' | 'signal' | 'onWarning'> & { onFrame?: (frame: number) => void },
+): Promise<Dataset> {
+  const { rate, targets } = checkpoint;
+  const recipes = recipesOf(checkpoint);
+  const sequences: Sequence[] = [];
+  let modalities: Dataset['modalities'] = {};
+  for (const { path, id } of recordings) {
+    const { length, sizes, features } = await allFeatures(path, recipes, { ...options, rate });
+    modalities = Object.fromEntries(
+      Object.entries(recipes).map(([name, recipe]) => [name, { size: sizes[name] as number, features: recipe }]),
+    );
+    sequences.push({ id, partition: 'test', session: id, length, features, targets: null });
+  }
+  return { name: (recordings[0] as { id: string }).id, rate, targets, modalities, sequences };
+}
+
+/** The recipe of each modality that the model reads. */
+export function recipesOf({ model, features = {}, data }: Checkpoint): Record<string, Recipe> {
+  const inputs = [...new Set(model.streams.flatMap((stream) => stream.inputs))];
+  const unknown = inputs.find((modality) => !Object.hasOwn(features, modality));
+  if (unknown === undefined) return Object.fromEntries(inputs.map((modality) => [modality, features[modality]!]));
+  const whose = data ? `${data.name}, on which the model was trained,` : 'the data on which the model was trained';
+  throw new CircumplexError(
+    'ERR_CHECKPOINT',
+    `a recording cannot be predicted: ${whose} does not say how ${unknown} is computed from one. Make the data set with ` +
+      'circumplex embed, or give the features as files.',
+  );
+}
+
+/** @throws ERR_CHECKPOINT where the checkpoints do not read the same features of a recording */
+export function checkRecipes(checkpoints: readonly [Checkpoint, ...Checkpoint[]]): void {
+  const recipes = recipesOf(checkpoints[0]);
+  const other = checkpoints.findIndex((checkpoint) => !isDeepStrictEqual(recipesOf(checkpoint), recipes));
+  if (other < 0) return;
+  const what = `checkpoint ${other + 1} reads other features of a recording than the first`;
+  throw new CircumplexError('ERR_CHECKPOINT', `${what}: predict with one at a time`);
 }
 
 interface Extent {

@@ -5,12 +5,15 @@ import { compareCommand, sweepCommand } from './compare.ts';
 import { dataCommand } from './data.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
+import { embedCommand } from './embed.ts';
 import { evaluateCommand } from './evaluate.ts';
+import { exportCommand } from './export.ts';
 import { Failed, type Io, standardIo } from './io.ts';
 import { predictCommand } from './predict.ts';
 import { reproduceCommand } from './reproduce.ts';
 import { scoreCommand } from './score.ts';
 import { trainCommand } from './train.ts';
+import { watchCommand } from './watch.ts';
 
 /** What the process exits with. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
@@ -40,6 +43,7 @@ function program(io: Io): Command {
     .version(version);
   for (const make of [
     demoCommand,
+    embedCommand,
     trainCommand,
     predictCommand,
     evaluateCommand,
@@ -47,7 +51,9 @@ function program(io: Io): Command {
     compareCommand,
     sweepCommand,
     reproduceCommand,
+    watchCommand,
     dataCommand,
+    exportCommand,
     doctorCommand,
   ]) {
     root.addCommand(make(io));

@@ -4,9 +4,17 @@ import type { ReliabilityTest, Scores } from '../evaluation/index.ts';
 import type { Checkpoint } from '../models/checkpoint.ts';
 import type { Model } from '../models/model.ts';
 import { type Prediction, predict } from '../models/predict.ts';
-import { type EpochLine, type SystemScores, systemScores } from '../report/index.ts';
+import { type EpochLine, type SystemScores, systemScores, trainMeanScores } from '../report/index.ts';
 import { type ReportedPart, type RunReport, runReport } from '../report/run_report.ts';
-import { type CrossValidation, type Run, type RunDirectory, scoredPairs, testReliability } from '../training/index.ts';
+import {
+  type CrossValidation,
+  type Postprocessing,
+  type Run,
+  type RunDirectory,
+  scoredPairs,
+  testReliability,
+  trainMeanOf,
+} from '../training/index.ts';
 
 /** What a finished run comes to. */
 export interface RunSummary {
@@ -29,6 +37,13 @@ export async function writeRun(run: Run): Promise<RunSummary> {
   const systems = Object.fromEntries(
     Object.entries(parts).map(([name, all]) => [name, replicas.map((r) => systemsOf(run.dataset, all, r))]),
   );
+  const taught = run.dataset.sequences.filter((s) => s.partition === 'train');
+  const means = Object.fromEntries(
+    Object.entries(parts).map(([name, [own]]) => [
+      name,
+      trainMeanOfAll(run.dataset, own as Prediction[], () => taught),
+    ]),
+  );
   const reliability: Record<string, ReliabilityTest | null> = {};
   for (const [name, [own]] of Object.entries(parts)) {
     reliability[name] = await reliabilityOf(run, own as Prediction[]);
@@ -38,6 +53,7 @@ export async function writeRun(run: Run): Promise<RunSummary> {
     const checkpoint = checkpoints[r] as Checkpoint;
     const own = (name: string): ReportedPart => ({
       systems: (systems[name] as SystemScores[][])[r] as SystemScores[],
+      trainMean: means[name] ?? null,
       reliability: r === 0 ? (reliability[name] ?? null) : null,
       sequences: withGold(run.dataset, (parts[name] as Prediction[][])[r] as Prediction[]),
     });
@@ -52,6 +68,8 @@ export async function writeRun(run: Run): Promise<RunSummary> {
       notes: [...aboutOf(run.dataset), ...run.notes],
       parts: Object.fromEntries(Object.keys(parts).map((name) => [name, own(name)])),
       learning: [learningOf(r, lines, kept)],
+      delays: run.delaySearch ? { 'Score by delay': run.delaySearch.curves } : {},
+      postprocessing: trialsOf([['this model', run.postprocessing(r)]]),
       loss: 'training loss: MSE (squared units of the targets)',
       staticWindows: staticWindowsOf(checkpoint),
       rate: run.dataset.rate / (run.config.preprocessing.decimate ?? 1),
@@ -89,17 +107,26 @@ export async function writeCrossValidation(out: string, dataset: Dataset, result
     parts: {
       'all folds joined': {
         systems: systemsOf(dataset, predictions, 0),
+        trainMean: trainMeanOfAll(dataset, predictions[0] as Prediction[], (id) => taughtBeside(dataset, folds, id)),
         reliability: null,
         sequences: withGold(dataset, predictions[0] as Prediction[]),
       },
     },
     learning,
+    delays: Object.fromEntries(
+      folds.flatMap(({ name, delaySearch }) => (delaySearch ? [[`Fold ${name}`, delaySearch.curves]] : [])),
+    ),
+    postprocessing: trialsOf(folds.map(({ name, postprocessing }) => [`fold ${name}, replica 0`, postprocessing[0]])),
     loss: 'training loss: MSE (squared units of the targets)',
     staticWindows: {},
     rate: dataset.rate / (config.preprocessing.decimate ?? 1),
     provenance: { config, folds, node: process.versions.node },
   });
   await writeFileWhole(join(out, 'report.html'), report);
+}
+
+function trialsOf(all: readonly (readonly [string, Postprocessing | null | undefined])[]): RunReport['postprocessing'] {
+  return Object.fromEntries(all.flatMap(([name, one]) => (one ? [[name, one.trials]] : [])));
 }
 
 /** A model in a few words: "audio + video + early, fusion attention". */
@@ -162,7 +189,7 @@ function systemsOf(dataset: Dataset, predictions: readonly Prediction[][], repli
   );
   const targets = labelled[0]?.[0]?.targets;
   if (!targets) return [];
-  const sessions = Object.fromEntries(dataset.sequences.map(({ id, session }) => [id, session]));
+  const sessions = sessionsOf(dataset);
   const replicas = labelled.map((own) => scoredPairs(dataset, own));
   const own = systemScores({ name: 'this model', replicas: replicas.slice(replica, replica + 1) }, targets, {
     sessions,
@@ -170,6 +197,32 @@ function systemsOf(dataset: Dataset, predictions: readonly Prediction[][], repli
   if (replica > 0 || replicas.length === 1) return [own];
   const all = { name: `all ${replicas.length} replicas`, replicas };
   return [own, systemScores(all, targets, { sessions }, own.chance)];
+}
+
+/** The train mean, of the sequences that taught the model that predicted each one; null where some had none. */
+function trainMeanOfAll(
+  dataset: Dataset,
+  predictions: readonly Prediction[],
+  taughtFor: (sequence: string) => Sequence[],
+): SystemScores | null {
+  const labelled = predictions.filter(({ sequence }) => sequenceOf(dataset, sequence).targets !== null);
+  const targets = labelled[0]?.targets;
+  if (!targets) return null;
+  const pairs = labelled.flatMap((prediction) => {
+    return trainMeanOf(dataset, scoredPairs(dataset, [prediction]), targets, taughtFor(prediction.sequence)) ?? [];
+  });
+  return pairs.length < labelled.length ? null : trainMeanScores(pairs, targets, { sessions: sessionsOf(dataset) });
+}
+
+/** What a fold's models were taught on, or chosen by. */
+function taughtBeside(dataset: Dataset, folds: CrossValidation['folds'], id: string): Sequence[] {
+  const held = folds.find(({ sequences }) => sequences.includes(id))?.sequences ?? [];
+  const pooled = folds.flatMap(({ sequences }) => sequences);
+  return dataset.sequences.filter((s) => pooled.includes(s.id) && !held.includes(s.id));
+}
+
+function sessionsOf({ sequences }: Dataset): Record<string, string> {
+  return Object.fromEntries(sequences.map(({ id, session }) => [id, session]));
 }
 
 function withGold(dataset: Dataset, predictions: readonly Prediction[]): ReportedPart['sequences'] {

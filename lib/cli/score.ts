@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { Command } from 'commander';
 import {
   CURVE_FILES,
@@ -20,7 +20,9 @@ import {
   type ScoredSequence,
   type ScoredSystem,
   type Scores,
+  trainMeanPairs,
 } from '../evaluation/index.ts';
+import { leaks, readSeen } from '../models/leaks.ts';
 import {
   comparisonTable,
   scoreReport,
@@ -30,6 +32,7 @@ import {
   systemTable,
   type Table,
   toText,
+  trainMeanScores,
 } from '../report/index.ts';
 import { pickColumns } from '../training/index.ts';
 import { version } from '../version.ts';
@@ -41,6 +44,8 @@ interface ScoreFlags {
   convention: ConventionName;
   targets?: string[];
   sessions?: string;
+  train?: string;
+  strict?: boolean;
   seed: number;
   report?: string;
   json?: boolean;
@@ -61,6 +66,8 @@ interface Sources {
   curves: Map<string, Source>;
   /** Sequence to session, where the source tells. */
   sessions: Record<string, string>;
+  /** Of a data set, its partition train; else all. */
+  train: Source[];
 }
 
 /** `circumplex score` */
@@ -84,6 +91,18 @@ export function scoreCommand(io: Io = standardIo): Command {
         'a .csv file "sequence,session": sequences that share people (default: the data set\'s, else each its own)',
       ),
     )
+    .addOption(
+      option(
+        '--train <gold>',
+        "gold standards of training, whose mean is scored beside: a file, a folder or a data set (default: GOLD's partition train, if it is a data set)",
+      ),
+    )
+    .addOption(
+      option(
+        '--strict',
+        'refuse curves of sequences that their model had seen, as predict and train have noted beside them',
+      ),
+    )
     .addOption(option('--seed <n>', 'of resampling', whole(0)).default(0))
     .addOption(option('--report <file>', 'also write one self-contained HTML page: figures, tables, intervals'))
     .addOption(JSON_OPTION())
@@ -101,6 +120,7 @@ async function scoreCurves(io: Io, goldPath: string, paths: readonly string[], f
   const { convention, json, seed } = flags;
   const golds = await readGold(goldPath);
   const warnings = new Set<string>();
+  const seen = new Set<string>();
   const systems: ScoredSystem[] = [];
   let targets = flags.targets;
   for (const path of paths) {
@@ -108,14 +128,18 @@ async function scoreCurves(io: Io, goldPath: string, paths: readonly string[], f
     for (const replica of await replicasOf(path)) {
       const found = match(golds, await readAll(replica));
       for (const line of found.warnings) warnings.add(line);
+      for (const leak of await leaksOf(replica, found.matched)) seen.add(`${path}: ${leak}`);
       // One file is called after the prediction; of several systems, the sequence must be the same.
       const common = golds.kind === 'file' && paths.length > 1 ? [...golds.curves.keys()][0] : undefined;
       const matched = found.matched.map((one) => ({ ...named(one), sequence: common ?? one.sequence }));
       targets ??= matched[0]?.gold.names as string[];
+      for (const line of cutLengths(matched, convention)) warnings.add(line);
       replicas.push(pairsOf(matched, targets, convention));
     }
     systems.push({ name: path, replicas });
   }
+  if (flags.strict && seen.size > 0) throw new CircumplexError('ERR_DATA', `--strict: ${[...seen].join('; ')}`);
+  for (const leak of seen) warnings.add(leak);
   const columns = targets as string[];
   const sequences = systems.flatMap(({ replicas }) => replicas.flat()).map(({ sequence }) => sequence);
   const sessions = flags.sessions === undefined ? golds.sessions : await readSessions(flags.sessions);
@@ -123,27 +147,50 @@ async function scoreCurves(io: Io, goldPath: string, paths: readonly string[], f
   const options = { convention, sessions, seed };
   const scored = systems.map((system) => systemScores(system, columns, options));
   const comparison = systems.length > 1 ? compareSystems(systems, columns, options) : undefined;
+  const taught = flags.train === undefined ? golds : await readGold(flags.train);
+  const known = flags.train !== undefined || golds.kind === 'dataset';
+  const means = known ? trainMeanPairs(systems[0]?.replicas[0] ?? [], goldsOf(taught, columns), columns.length) : null;
+  const trainMean = means && trainMeanScores(means, columns, options);
+  const shown = trainMean ? [...scored, trainMean] : scored;
   for (const line of warnings) warn(io, line);
   if (flags.report !== undefined) {
     const provenance = { version, gold: goldPath, predictions: paths, convention, targets: columns, seed };
-    const contents = { gold: goldPath, convention, systems: scored, comparison, warnings: [...warnings], provenance };
+    const contents = {
+      gold: goldPath,
+      convention,
+      systems: scored,
+      trainMean,
+      comparison,
+      warnings: [...warnings],
+      provenance,
+    };
     await writeFileWhole(flags.report, await scoreReport(contents));
   }
 
-  const shared = { gold: goldPath, convention, warnings: [...warnings] };
+  const mean = trainMean ? { trainMean: trainMean.replicas[0] } : {};
+  const shared = { gold: goldPath, convention, warnings: [...warnings], ...mean };
   const [first] = scored as [(typeof scored)[number]];
   const tables: Table[] = [];
   if (scored.length === 1 && first.replicas.length === 1) {
     const [scores] = first.replicas as [Scores];
     tables.push(scoreTable(`${first.predictions} against ${goldPath}`, scores), sequenceTable('Sequences', scores));
   }
-  tables.push(systemTable(`Scores over sessions, against ${goldPath}`, scored));
+  tables.push(systemTable(`Scores over sessions, against ${goldPath}`, shown));
   if (comparison) tables.push(comparisonTable('Systems compared within sessions', comparison));
   const document =
     scored.length === 1
       ? { ...shared, ...first, ...(first.replicas.length === 1 ? { scores: first.replicas[0] } : {}) }
       : { ...shared, systems: scored, comparison };
   printResult(io, json, document, tables.map(toText).join('\n'));
+}
+
+/** What is noted beside curves of what their model had seen, where it is scored. */
+async function leaksOf(path: string, matched: readonly Match[]): Promise<string[]> {
+  const fitted = await readSeen(matched[0]?.prediction.path === path ? dirname(path) : path);
+  return leaks(
+    { fitted },
+    matched.map(({ sequence }) => sequence),
+  );
 }
 
 /** A column alone is the same target on both sides; columns without names are those of the other side, in order. */
@@ -174,6 +221,14 @@ function pairsOf(
   });
 }
 
+/** What training was taught; a lone column is the target, whatever it is called. */
+function goldsOf({ train }: Sources, targets: readonly string[]): Float64Array[] {
+  return train.map((gold) => {
+    const isAlone = gold.columns === 1 && targets.length === 1;
+    return columnsOf({ ...gold, names: isAlone || !gold.names ? [...targets] : gold.names }, targets);
+  });
+}
+
 /** A folder without files of curves but with folders is a system with replicas. */
 async function replicasOf(path: string): Promise<string[]> {
   const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
@@ -193,7 +248,9 @@ async function readGold(path: string): Promise<Sources> {
       : [],
   );
   const sessions = Object.fromEntries(sequences.map(({ id, session }) => [id, session]));
-  return { path, kind: 'dataset', curves: new Map(curves), sessions };
+  const taught = sequences.filter((s) => s.partition === 'train').map(({ id }) => id);
+  const train = curves.filter(([id]) => taught.includes(id)).map(([, curve]) => curve);
+  return { path, kind: 'dataset', curves: new Map(curves), sessions, train };
 }
 
 async function readAll(path: string): Promise<Sources> {
@@ -210,7 +267,7 @@ async function readAll(path: string): Promise<Sources> {
     if (twin) throw new CircumplexError('ERR_DATA', `${twin.path} and ${file} are both called ${name}: keep one`);
     curves.set(name, { path: file, ...(await readForeignCurves(file)) });
   }
-  return { path, kind: found ? 'folder' : 'file', curves, sessions: {} };
+  return { path, kind: found ? 'folder' : 'file', curves, sessions: {}, train: [...curves.values()] };
 }
 
 interface Match<S extends Source = Source> {
@@ -247,8 +304,23 @@ function match(gold: Sources, predicted: Sources): { matched: Match[]; warnings:
   return { matched, warnings };
 }
 
+/** Which predictions the convention crops or prolongs. */
+function cutLengths(matched: readonly Match[], convention: ConventionName): string[] {
+  if (conventions[convention].lengths === 'equal') return [];
+  return matched.flatMap(({ gold, prediction }) => {
+    const [expected, found] = [framesOf(gold), framesOf(prediction)];
+    if (expected === found) return [];
+    const how = found > expected ? 'it is cropped' : 'its last frame is repeated';
+    return [`${prediction.path} has ${found} frames, ${gold.path} has ${expected}: ${how}, as ${convention} does`];
+  });
+}
+
+function framesOf({ values, columns }: Source): number {
+  return values.length / columns;
+}
+
 function checkLengths(gold: Source, prediction: Source): void {
-  const [expected, found] = [gold.values.length / gold.columns, prediction.values.length / prediction.columns];
+  const [expected, found] = [framesOf(gold), framesOf(prediction)];
   if (expected === found) return;
   throw new CircumplexError(
     'ERR_DATA',

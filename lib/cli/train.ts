@@ -56,7 +56,7 @@ async function resumeRun(io: Io, path: string | undefined, flags: TrainFlags): P
     throw new CircumplexError('ERR_CONFIG', `${flags.out} was trained on data in memory: name the same DATASET`);
   }
   const epochs = (flags.epochs as number | undefined) ?? config.epochs;
-  const options = { out: flags.out, resume: true, epochs, ...deviceOf(flags) };
+  const options = { out: flags.out, resume: true, epochs, strict: flags.strict, ...deviceOf(flags) };
   await trainTo(io, await readDataset(place, deviceOf(flags)), flags, { model: null, options, cv: config.cv ?? null });
 }
 
@@ -113,7 +113,7 @@ async function trainFolds(
   io: Io,
   data: Dataset,
   flags: TrainFlags,
-  { model, options, cv }: TrainRequest & { cv: 'session' | number },
+  { model, options, cv, cvPartitions }: TrainRequest & { cv: 'session' | number },
   interrupts: Interrupts,
 ): Promise<void> {
   const { out, json } = flags;
@@ -121,7 +121,7 @@ async function trainFolds(
   const result = await crossValidate(
     model,
     data,
-    { ...options, cv, signal: interrupts.signal, traces: 'first' },
+    { ...options, cv, cvPartitions, signal: interrupts.signal, traces: 'first' },
     (reports, fold) => {
       const epoch = reports[0]?.epoch ?? 0;
       if (fold.index !== current.index) {

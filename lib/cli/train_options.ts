@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command, Option } from 'commander';
-import { type Dataset, POSTPROCESSING, readText } from '../data/index.ts';
+import { type Dataset, type Partition, POSTPROCESSING, readText } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { readCheckpoint } from '../models/checkpoint.ts';
 import { type Encoder, FUSIONS, type Fusion, type Model, type Stream, stream } from '../models/model.ts';
@@ -52,9 +52,12 @@ export interface TrainFlags extends DeviceFlags {
   fusion?: Fusion;
   fusionBias?: boolean;
   from?: string[];
+  outOfFold?: string[];
   init?: string;
   resume?: boolean;
+  strict?: boolean;
   cv?: CrossValidationOptions['cv'];
+  cvPartitions?: Partition[];
   delay?: Record<string, number> | { search: DelayGrid };
   decimate?: number;
   functionals?: Record<string, number[]>;
@@ -154,7 +157,7 @@ function setting(key: keyof TrainingSettings, flags: string, text: string, parse
 const STREAM_SHAPES = ['streams', 'window', 'attention', 'hidden', 'layers', 'bidirectional', 'encoder'] as const;
 
 /** Options that a resumed run may be given. */
-const RESUMABLE = ['out', 'resume', 'epochs', 'threads', 'json'];
+const RESUMABLE = ['out', 'resume', 'epochs', 'threads', 'strict', 'json'];
 
 export function addTrainOptions(command: Command): void {
   const groups: [string, Option[]][] = [
@@ -172,6 +175,7 @@ export function addTrainOptions(command: Command): void {
           'cross-validate: session (leave one session out), or a number of folds of sessions',
           folds,
         ),
+        option('--cv-partitions <list>', 'of which sequences: train,selection,dev (default: all of these)', partitions),
         option(
           '--resume',
           'go on with the run in --out, with its own options; only --epochs and --threads may be given',
@@ -181,6 +185,11 @@ export function addTrainOptions(command: Command): void {
           "start every replica from these weights; model and normaliser are the checkpoint's",
         ),
         option('--from <checkpoints...>', 'frozen nets: only the fusion is trained; give DATASET first'),
+        option(
+          '--out-of-fold <dirs...>',
+          'for each --from a cross-validation (train --cv) of the same net: the fusion then learns from predictions of nets that had not seen the sequence',
+        ),
+        option('--strict', 'refuse where anything has seen what is scored: sequences of dev and test, or of a fold'),
         ...deviceOptions(),
         JSON_OPTION(),
       ],
@@ -256,6 +265,7 @@ export interface TrainRequest {
   model: Model | null;
   options: TrainOptions;
   cv: CrossValidationOptions['cv'] | null;
+  cvPartitions?: Partition[] | undefined;
 }
 
 /** @throws ERR_CONFIG when anything but epochs and threads is given to a run that goes on */
@@ -278,6 +288,7 @@ export async function requestOf(flags: TrainFlags, data: Dataset): Promise<Train
   const config = flags.config === undefined ? {} : await readConfig(flags.config);
   const init = flags.init ?? (flags.from ? undefined : (config.init ?? undefined));
   const from = flags.from ?? (flags.init === undefined ? (config.from ?? []) : []);
+  const outOfFold = flags.outOfFold ?? (flags.from || flags.init ? [] : (config.outOfFold ?? []));
   const layers: Partial<TrainingSettings>[] = [
     flags.preset ? presetSettings[flags.preset] : {},
     config.settings ?? {},
@@ -289,11 +300,15 @@ export async function requestOf(flags: TrainFlags, data: Dataset): Promise<Train
     // Absolute, so that the run can be resumed from another folder.
     init: init === undefined ? undefined : resolve(init),
     from: from.map((path) => resolve(path)),
+    outOfFold: outOfFold.map((path) => resolve(path)),
+    strict: flags.strict,
     device: flags.device ?? config.device,
     threads: flags.threads ?? config.threads ?? undefined,
   };
   const cv = flags.cv ?? config.cv ?? null;
-  return { model: await modelOf(flags, config.model ?? null, init, from, data), options, cv };
+  const cvPartitions = flags.cvPartitions ?? config.cvPartitions;
+  if (cv === null && flags.cvPartitions) throw new CircumplexError('ERR_CONFIG', '--cv-partitions is for --cv');
+  return { model: await modelOf(flags, config.model ?? null, init, from, data), options, cv, cvPartitions };
 }
 
 interface Config {
@@ -301,12 +316,14 @@ interface Config {
   model?: Model | null;
   init?: string | null;
   from?: string[];
+  outOfFold?: string[];
   cv?: CrossValidationOptions['cv'] | null;
+  cvPartitions?: Partition[];
   device?: string;
   threads?: number | null;
 }
 
-const CHOICES = ['model', 'init', 'from', 'cv', 'device', 'threads'] as const;
+const CHOICES = ['model', 'init', 'from', 'outOfFold', 'cv', 'cvPartitions', 'device', 'threads'] as const;
 /** What config.json says of a run besides its options. */
 const PROVENANCE = ['version', 'dataset', 'data', 'fingerprint'];
 
@@ -473,6 +490,10 @@ function preset(text: string): PresetName {
 
 function folds(text: string): CrossValidationOptions['cv'] {
   return text === 'session' ? text : whole(2)(text);
+}
+
+function partitions(text: string): Partition[] {
+  return names(text).map(oneOf<Partition>('train', 'selection', 'dev'));
 }
 
 function chunk(text: string): TrainingSettings['chunk'] {

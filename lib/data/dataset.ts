@@ -33,6 +33,25 @@ export interface Sequence {
   features: Record<string, Float32Array>;
   /** `[length, targets]`, row-major; NaN is an unlabelled frame. Null where there is no gold standard. */
   targets: Float64Array | null;
+  /** The sequences on whose ratings the weights of the raters behind its gold standard were fitted, where that is known. */
+  goldWeights?: string[];
+}
+
+/** What is known of a modality beside its values. */
+export interface Modality {
+  /** The number of features. */
+  size: number;
+  /** How they are computed from a recording, where that is known. */
+  features?: Recipe;
+}
+
+/**
+ * How the features of a modality are computed from a recording: plain JSON, of a kind with its settings. It stands in
+ * `dataset.json` and in checkpoints, so that features of a new recording are those that a model was trained on.
+ */
+export interface Recipe {
+  kind: string;
+  [setting: string]: unknown;
 }
 
 /** A set of sequences that share a label clock, targets and modalities. */
@@ -43,8 +62,8 @@ export interface Dataset {
   /** Frames per second of the label clock, to which every array is aligned. */
   rate: number;
   targets: string[];
-  /** The order of the keys is the modalities' order; `size` is the number of features. */
-  modalities: Record<string, { size: number }>;
+  /** The order of the keys is the modalities' order. */
+  modalities: Record<string, Modality>;
   sequences: Sequence[];
 }
 
@@ -75,6 +94,8 @@ export function withAccess<D extends Dataset>(dataset: D): D & SequenceAccess {
 export interface ReadOptions {
   /** A directory for a file that holds the arrays in the place of memory, for data that memory does not hold. */
   scratch?: string | undefined;
+  /** Ids: read these sequences alone. */
+  only?: readonly string[] | undefined;
 }
 
 /**
@@ -85,11 +106,16 @@ export interface ReadOptions {
  * @throws ERR_DATA with file, sequence and row for whatever does not fit the description, ERR_FILE when a file that is
  *   there cannot be read
  */
-export async function readDataset(directory: string, { scratch }: ReadOptions = {}): Promise<Dataset & SequenceAccess> {
+export async function readDataset(
+  directory: string,
+  { scratch, only }: ReadOptions = {},
+): Promise<Dataset & SequenceAccess> {
   const manifest = await readManifest(directory);
-  const { sequences: _, ...head } = manifest;
+  const { sequences: entries, ...head } = manifest;
   const sequences: Sequence[] = [];
-  for (const entry of manifest.sequences) sequences.push(await readSequence(directory, manifest, entry, scratch));
+  for (const entry of entries.filter(({ id }) => only?.includes(id) ?? true)) {
+    sequences.push(await readSequence(directory, manifest, entry, scratch));
+  }
   return withAccess({ ...head, sequences });
 }
 
@@ -152,7 +178,7 @@ async function readSequence(
   entry: Entry,
   scratch: string | undefined,
 ): Promise<Sequence> {
-  const { id, partition, session, length, files } = entry;
+  const { id, partition, session, length, files, goldWeights } = entry;
   const file = (name: string) => ({
     path: join(directory, files[name]!),
     label: `sequence ${id}, ${name}`,
@@ -165,7 +191,7 @@ async function readSequence(
   }
   const hasTargets = Object.hasOwn(files, 'targets');
   const targets = hasTargets ? kept(await readTargetArray(file('targets'), length, manifest.targets)) : null;
-  return { id, partition, session, length, features, targets };
+  return { id, partition, session, length, features, targets, ...(goldWeights && { goldWeights }) };
 }
 
 async function requireAbsentOrEmpty(directory: string): Promise<void> {

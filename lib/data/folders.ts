@@ -10,6 +10,7 @@ import {
   type Files,
   filesIn,
   foldersIn,
+  goldFolders,
   modalitiesIn,
   nameOf,
   type Recordings,
@@ -20,8 +21,8 @@ const TARGETS = 'targets';
 const TABLE = 'partitions.csv';
 
 /**
- * Reads recordings from a folder of anybody's: `targets/` with a file of gold standards a sequence, and a folder a
- * modality with a file of features a sequence, of any kind that `readForeignCurves` and `readFeatures` read; files of
+ * Reads recordings from a folder of anybody's: `targets/` with a file of gold standards a sequence, or a folder a target
+ * with such files, and a folder a modality with a file of features a sequence, of any kind that `readForeignCurves` and `readFeatures` read; files of
  * the same name are of the same sequence. `partitions.csv` (`sequence,partition` and, if need be, `session`) says
  * which sequences there are; without it all are for training.
  *
@@ -33,7 +34,8 @@ export async function convertFolders(
 ): Promise<Dataset & SequenceAccess> {
   const folders = await foldersIn(directory);
   if (!folders.includes(TARGETS)) throw dataError(directory, `there is no folder ${TARGETS} in it`);
-  const gold = await filesIn(join(directory, TARGETS), CURVE_FILES, nameOf);
+  const whole = await filesIn(join(directory, TARGETS), CURVE_FILES, nameOf);
+  const gold = whole.size > 0 ? [{ target: null, files: whole }] : await goldFolders(join(directory, TARGETS));
   const modalities: Record<string, Files> = {};
   for (const name of folders.filter((folder) => folder !== TARGETS)) {
     Object.assign(modalities, await modalitiesIn(join(directory, name), name, nameOf));
@@ -41,8 +43,8 @@ export async function convertFolders(
   const table = join(directory, TABLE);
   const sequences = existsSync(table)
     ? await readPartitions(table)
-    : allSequences([gold]).map((id) => ({ id, partition: 'train' as const, session: id }));
-  const recordings = { name: 'folders', sequences, modalities, gold: [{ target: null, files: gold }] };
+    : allSequences(gold.map(({ files }) => files)).map((id) => ({ id, partition: 'train' as const, session: id }));
+  const recordings = { name: 'folders', sequences, modalities, gold };
   return readRecordings(recordings, options);
 }
 

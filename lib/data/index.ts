@@ -15,7 +15,9 @@ export { type Corruption, corruptModality, dropModality, type Stretch } from './
 export {
   checkDataset,
   type Dataset,
+  type Modality,
   type Partition,
+  type Recipe,
   readDataset,
   type Sequence,
   type SequenceAccess,
@@ -38,9 +40,11 @@ export { fileError, makeDirectory, readError, readText, siblingName, writeFileWh
 export type { Finding, Severity } from './finding.ts';
 export { convertFolders } from './folders.ts';
 export { addFunctionals, type Functionals, windowMoments } from './functionals.ts';
+export { type GoldWeights, readGoldWeights, writeGoldWeights } from './gold_weights.ts';
 export { type Contents, type Inspection, inspect } from './inspect.ts';
 export { type CurvesInspection, inspectCurves } from './inspect_curves.ts';
-export { PARTITIONS } from './manifest.ts';
+export { type FeaturesInspection, inspectFeatures } from './inspect_features.ts';
+export { MANIFEST, type Manifest, PARTITIONS, readManifest } from './manifest.ts';
 export { convertMuse } from './muse.ts';
 export { fitNormaliser, type Normaliser, normalise, type Scale } from './normaliser.ts';
 export { decodeNpy, type NpyArray, readNpy, writeNpy } from './npy.ts';

@@ -30,21 +30,7 @@ export async function inspectCurves(path: string): Promise<CurvesInspection> {
   const { names, times, values, columns } = await readForeignCurves(path);
   const titles = names ?? Array.from({ length: columns }, (_, i) => `column ${i + 1}`);
   const clock = times && profileClock(times);
-  const findings: Finding[] = [];
-  if (clock && clock.gaps.length > 0) {
-    const [what] = gapWords(clock);
-    const remedy = 'look whether rows were lost; `resample` bridges gaps of a period';
-    findings.push({ severity: 'warning', kind: 'time-gap', where: 'time', what, do: remedy });
-  }
-  if (clock?.rate && clock.jitter * clock.rate > JITTER) {
-    findings.push({
-      severity: 'note',
-      kind: 'time-jitter',
-      where: 'time',
-      what: `rows are up to ${short(1e3 * clock.jitter)} ms off a regular clock, ${percent(clock.jitter * clock.rate)} of a period`,
-      do: 'bring them onto a regular clock before they are scored or averaged (`resample`)',
-    });
-  }
+  const findings = clock ? clockFindings(clock) : [];
   const id = basename(path, extname(path));
   for (const [column, name] of titles.entries()) {
     findings.push(...diagnoseCurves([{ id, ...profileCurve(values, columns, column) }], name, clock?.rate ?? null));
@@ -57,4 +43,25 @@ export async function inspectCurves(path: string): Promise<CurvesInspection> {
     curves: Object.fromEntries(curves),
     findings: bySeverity(findings),
   };
+}
+
+/** Lost rows, and rows off a regular clock. */
+export function clockFindings(clock: ClockProfile): Finding[] {
+  const { rate, jitter, gaps } = clock;
+  const findings: Finding[] = [];
+  if (gaps.length > 0) {
+    const [what] = gapWords(clock);
+    const remedy = 'look whether rows were lost; `resample` bridges gaps of a period';
+    findings.push({ severity: 'warning', kind: 'time-gap', where: 'time', what, do: remedy });
+  }
+  if (rate && jitter * rate > JITTER) {
+    findings.push({
+      severity: 'note',
+      kind: 'time-jitter',
+      where: 'time',
+      what: `rows are up to ${short(1e3 * jitter)} ms off a regular clock, ${percent(jitter * rate)} of a period`,
+      do: 'bring them onto a regular clock before they are scored or averaged (`resample`)',
+    });
+  }
+  return findings;
 }

@@ -16,6 +16,8 @@ export interface Entry {
   session: string;
   length: number;
   files: Record<string, string>;
+  /** As in `Sequence`. */
+  goldWeights?: string[];
 }
 
 export type Manifest = Omit<Dataset, 'sequences'> & { sequences: Entry[] };
@@ -41,12 +43,12 @@ export function parseManifest(text: string, path: string): Manifest {
 
 /** The description of a dataset whose arrays lie where `featurePath` and `targetPath` say. */
 export function describe({ name, about, rate, targets, modalities, sequences }: Dataset): Manifest {
-  const entries = sequences.map(({ id, partition, session, length, targets: gold }) => {
+  const entries = sequences.map(({ id, partition, session, length, targets: gold, goldWeights }) => {
     const files = Object.fromEntries(Object.keys(modalities).map((modality) => [modality, featurePath(modality, id)]));
     if (gold) files.targets = targetPath(id);
-    return { id, partition, session, length, files };
+    return { id, partition, session, length, files, ...(goldWeights && { goldWeights }) };
   });
-  return { name, ...(about ? { about } : {}), rate, targets, modalities: sizesOf(modalities), sequences: entries };
+  return { name, ...(about ? { about } : {}), rate, targets, modalities: described(modalities), sequences: entries };
 }
 
 export function featurePath(modality: string, id: string): string {
@@ -86,6 +88,11 @@ export function checkSequenceHead(entry: Omit<Entry, 'files'>, ids: Set<string>,
   if (!isCount(entry.length)) {
     throw dataError(where, `length must be a positive whole number of frames, not ${brief(entry.length)}`);
   }
+  const { goldWeights } = entry;
+  if (goldWeights === undefined) return;
+  if (!(Array.isArray(goldWeights) && goldWeights.every((id) => typeof id === 'string'))) {
+    throw dataError(where, `goldWeights must be a list of sequences, not ${brief(goldWeights)}`);
+  }
 }
 
 export function targetsAbsent(where: string, partition: Partition): CircumplexError {
@@ -113,7 +120,7 @@ function checkManifest(json: unknown, path: string): Manifest {
   const ids = new Set<string>();
   const names = Object.keys(modalities);
   const sequences = json.sequences.map((entry, i) => checkEntry(entry, i, names, ids, path));
-  return { name, ...(about ? { about } : {}), rate, targets, modalities: sizesOf(modalities), sequences };
+  return { name, ...(about ? { about } : {}), rate, targets, modalities: described(modalities), sequences };
 }
 
 function checkEntry(entry: unknown, index: number, modalities: string[], ids: Set<string>, path: string): Entry {
@@ -125,8 +132,11 @@ function checkEntry(entry: unknown, index: number, modalities: string[], ids: Se
   return checked;
 }
 
-function sizesOf(modalities: Dataset['modalities']): Dataset['modalities'] {
-  return Object.fromEntries(Object.entries(modalities).map(([name, { size }]) => [name, { size }]));
+function described(modalities: Dataset['modalities']): Dataset['modalities'] {
+  const entries = Object.entries(modalities).map(([name, { size, features }]) => {
+    return [name, { size, ...(features ? { features } : {}) }] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
 function checkTargetNames(targets: unknown, where: string): void {
@@ -143,6 +153,9 @@ function checkModality(name: string, value: unknown, where: string): void {
   if (!isObject(value) || !isCount(value.size)) {
     throw dataError(where, `modality ${name} needs a size, a positive whole number of features`);
   }
+  const { features } = value;
+  if (features === undefined || (isObject(features) && typeof features.kind === 'string')) return;
+  throw dataError(where, `features of modality ${name} must be a recipe {kind, ...}, or be left out`);
 }
 
 function checkFiles(entry: Entry, modalities: string[], where: string): void {

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { CircumplexError } from '../errors.ts';
 import { type Clock, instants, resample } from './alignment.ts';
-import { readForeignCurves } from './curve_formats.ts';
+import { CURVE_FILES, readForeignCurves } from './curve_formats.ts';
 import {
   checkDataset,
   type Dataset,
@@ -13,6 +13,7 @@ import {
 } from './dataset.ts';
 import { FEATURE_FILES, type FeatureReadOptions, type FeatureTable, readFeatures } from './feature_formats.ts';
 import { readError } from './files.ts';
+import { goldWeightsOf } from './gold_weights.ts';
 import { type Labels, labelClock, labelRate, placeLabels } from './label_clock.ts';
 import { dataError } from './manifest.ts';
 import { checkSessions } from './sessions.ts';
@@ -44,6 +45,8 @@ export interface ConvertOptions extends FeatureReadOptions {
   modalities?: Record<string, string> | undefined;
   /** Which targets, in this order (all). */
   targets?: readonly string[] | undefined;
+  /** A folder with a folder a target of gold standards, a file a sequence, that count in place of the source's own. */
+  gold?: string | undefined;
   /** The session of each sequence (what the layout tells, else each its own). */
   sessions?: Record<string, string> | undefined;
   /** Labels per second, where their files have no times (what their times say). */
@@ -66,9 +69,10 @@ const TOO_LONG = 100;
  *   modality or target that is not there
  */
 export async function readRecordings(
-  recordings: Recordings,
+  found: Recordings,
   options: ConvertOptions = {},
 ): Promise<Dataset & SequenceAccess> {
+  const recordings = options.gold === undefined ? found : { ...found, gold: await goldFolders(options.gold) };
   const { name, sequences: listed } = recordings;
   const modalities = chooseModalities(recordings, options);
   if (options.sessions) {
@@ -80,16 +84,19 @@ export async function readRecordings(
   const clocked = known.find(({ times }) => times !== null);
   const rate = options.rate ?? (clocked && labelRate(clocked));
   if (rate === undefined) throw dataError(name, 'its labels have no times: give their rate');
-  const features = new FeatureReader(modalities, options, rate);
+  const reader = new FeatureReader(modalities, options, rate);
   const sequences: Sequence[] = [];
   for (const { id, partition, session } of listed) {
     const own = labels.get(id);
-    const read = await features.read(id, own && labelClock(own, rate));
+    const read = await reader.read(id, own && labelClock(own, rate));
     const targets = own ? placeLabels(own, read.clock) : null;
     const shared = { id, partition, session: options.sessions?.[id] ?? session };
-    sequences.push({ ...shared, length: read.clock.length, features: read.features, targets });
+    const files = recordings.gold.flatMap((gold) => gold.files.get(id) ?? []);
+    const goldWeights = targets && (await goldWeightsOf(files, nameOf));
+    const { features, clock } = read;
+    sequences.push({ ...shared, length: clock.length, features, targets, ...(goldWeights && { goldWeights }) });
   }
-  const dataset = { name, rate, targets: known[0]?.names ?? [], modalities: features.sizes, sequences };
+  const dataset = { name, rate, targets: known[0]?.names ?? [], modalities: reader.sizes, sequences };
   checkDataset(dataset);
   return withAccess(dataset);
 }
@@ -108,6 +115,15 @@ export async function filesIn(folder: string, kinds: RegExp, idOf: (stem: string
     files.set(id, path);
   }
   return files;
+}
+
+/** A folder a target, called after it, with a file a sequence. */
+export async function goldFolders(folder: string): Promise<Gold[]> {
+  const targets = await foldersIn(folder);
+  if (targets.length === 0) throw dataError(folder, 'there is no folder of gold standards in it, one a target');
+  return Promise.all(
+    targets.map(async (target) => ({ target, files: await filesIn(join(folder, target), CURVE_FILES, nameOf) })),
+  );
 }
 
 /** Every folder from this one down that holds files of sequences is a modality, named by its path: audio_arousal. */

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { CircumplexError } from '../errors.ts';
 import { checkDataset, type Dataset, type SequenceAccess, withAccess } from './dataset.ts';
 import { dataError } from './manifest.ts';
-import { MODALITIES, type StudyforrestModality } from './studyforrest_features.ts';
+import { described, MODALITIES, type StudyforrestModality } from './studyforrest_features.ts';
 import { type Annotation, cover, FILM, RATE, readAnnotation, SEGMENTS, texts } from './studyforrest_film.ts';
 
 const TARGETS = ['arousal', 'valence'] as const;
@@ -76,7 +76,7 @@ export async function convertStudyforrest(
     for (const name of names) features[name] = await MODALITIES[name].read(directory, segment);
     sequences.push({ id, partition: 'train', session: id, length, features, targets: meanOf(curves[id]!) });
   }
-  const modalities = Object.fromEntries(names.map((name) => [name, { size: MODALITIES[name].size }]));
+  const modalities = Object.fromEntries(names.map((name) => [name, described(name)]));
   const dataset = { name: 'studyforrest', about: ABOUT, rate: RATE, targets: [...TARGETS], modalities, sequences };
   checkDataset(dataset);
   return withAccess(dataset);

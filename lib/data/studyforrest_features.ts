@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Recipe } from './dataset.ts';
 import { dataError } from './manifest.ts';
 import {
   type Annotation,
@@ -14,18 +15,26 @@ import {
 /** How a modality is made: `read` gives `[length, size]`, row-major. */
 interface Modality {
   size: number;
+  /** How the same is computed from any recording. */
+  features?: Recipe;
   read: (directory: string, segment: Segment) => Promise<Float32Array>;
 }
 
 export const MODALITIES = {
-  audio: { size: 2, read: readAudio },
-  video: { size: 5, read: readVideo },
+  audio: { size: 2, features: { kind: 'sound-signals' }, read: readAudio },
+  video: { size: 5, features: { kind: 'picture-signals' }, read: readVideo },
   phash: { size: 144, read: readHash },
   music: { size: 2, read: readMusic },
   speech: { size: 1, read: readSpeech },
 } as const satisfies Record<string, Modality>;
 
 export type StudyforrestModality = keyof typeof MODALITIES;
+
+/** As a data set describes it. */
+export function described(name: StudyforrestModality): { size: number; features?: Recipe } {
+  const { size, features }: Modality = MODALITIES[name];
+  return { size, ...(features ? { features } : {}) };
+}
 
 /** log10(rms + 1e-4) and the difference of left and right. */
 async function readAudio(directory: string, segment: Segment): Promise<Float32Array> {

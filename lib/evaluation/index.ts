@@ -32,7 +32,7 @@ export {
   type AlignmentOptions,
   alignRatings,
 } from './rater_alignment.ts';
-export { mapRaters, type Ratings } from './ratings.ts';
+export { joinedRatings, mapRaters, type Ratings } from './ratings.ts';
 export {
   type BeforeAfter,
   type CorruptionEffect,
@@ -68,4 +68,4 @@ export {
   sessionScores,
 } from './statistics.ts';
 export { fitSvr, predictSvr, type Svr, type SvrOptions } from './svr.ts';
-export { predictMean, trainMean } from './train_mean.ts';
+export { predictMean, trainMean, trainMeanPairs } from './train_mean.ts';

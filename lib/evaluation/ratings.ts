@@ -46,6 +46,29 @@ export function ratingsOf(raters: readonly string[], curves: readonly Float64Arr
   return { raters, values };
 }
 
+/**
+ * Several sequences' ratings one after the other: raters are weighed on all of them together.
+ *
+ * @throws ERR_DATA where they are not of the same raters
+ */
+export function joinedRatings(several: readonly Ratings[]): Ratings {
+  const [{ raters }] = several as [Ratings];
+  const other = several.find((one) => one.raters.join() !== raters.join());
+  if (other) {
+    throw new CircumplexError(
+      'ERR_DATA',
+      `raters ${other.raters.join(', ')} are not ${raters.join(', ')}: they cannot be weighed together`,
+    );
+  }
+  const values = new Float64Array(several.reduce((sum, one) => sum + one.values.length, 0));
+  let at = 0;
+  for (const one of several) {
+    values.set(one.values, at);
+    at += one.values.length;
+  }
+  return { raters, values };
+}
+
 /** The same done to every rater's curve: smoothing, standardising. Errors as `goldStandard`. */
 export function mapRaters(ratings: Ratings, change: (curve: Float64Array) => Float64Array): Ratings {
   return ratingsOf(

@@ -1,4 +1,5 @@
 import { CircumplexError } from '../errors.ts';
+import type { ScoredSequence } from './score.ts';
 
 /**
  * The mean of each target over the labelled frames of all sequences: the predictor that any model must beat.
@@ -23,6 +24,21 @@ export function trainMean(targets: readonly Float64Array[], width: number): Floa
     throw new CircumplexError('ERR_DATA', `target ${empty} (counted from 0) has no labelled frame to average`);
   }
   return sums.map((sum, target) => sum / (counts[target] as number));
+}
+
+/**
+ * The same sequences as the train mean predicts them; null where `taught`, [length, targets] each, has no label of a target.
+ */
+export function trainMeanPairs(
+  pairs: readonly ScoredSequence[],
+  taught: readonly Float64Array[],
+  targets: number,
+): ScoredSequence[] | null {
+  const labelled = (target: number) =>
+    taught.some((values) => values.some((value, at) => at % targets === target && !Number.isNaN(value)));
+  if (!Array.from({ length: targets }, (_, target) => target).every(labelled)) return null;
+  const means = trainMean(taught, targets);
+  return pairs.map((pair) => ({ ...pair, prediction: predictMean(means, pair.gold.length / targets) }));
 }
 
 /** `means` [targets], repeated for every frame: [length, targets]. */

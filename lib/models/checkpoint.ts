@@ -136,11 +136,11 @@ function difference(modality: string, expected: Sizes, found: Sizes): string[] {
 /** The metadata in the order of docs/checkpoint.md, unknown keys last. */
 function described(checkpoint: Checkpoint): Record<string, unknown> {
   const { tensors: _tensors, format: _format, version, targets, rate, model, normaliser, ...keys } = checkpoint;
-  const { preprocessing, delay, postprocessing, fitted, seed, ...unknown } = keys;
+  const { preprocessing, features, data, delay, postprocessing, fitted, seed, ...unknown } = keys;
   // The tensor tells whether there is a bias: saying it twice would only invite contradictions.
   const { fusionBias: _fusionBias, ...streams } = model;
-  const known = { format: FORMAT, version, targets, rate, model: streams, normaliser, preprocessing, delay };
-  return { ...known, postprocessing, fitted, seed, ...unknown };
+  const known = { format: FORMAT, version, targets, rate, model: streams, normaliser, preprocessing };
+  return { ...known, features, data, delay, postprocessing, fitted, seed, ...unknown };
 }
 
 /** In a file, the tensor's presence decides whether there is a bias. */

@@ -1,4 +1,4 @@
-import { type Delay, type Normaliser, POSTPROCESSING, type PostprocessingStep } from '../data/index.ts';
+import { type Delay, type Normaliser, POSTPROCESSING, type PostprocessingStep, type Recipe } from '../data/index.ts';
 import { brief, CircumplexError } from '../errors.ts';
 import { checkModel, FUSIONS, type Model, type Sizes } from './model.ts';
 import type { Preprocessing } from './preprocessing.ts';
@@ -14,6 +14,10 @@ export interface Metadata {
   /** By modality, a value a feature as the model sees it: after preprocessing. */
   normaliser: Normaliser;
   preprocessing?: Preprocessing;
+  /** By modality, how its features are computed from a recording, where the data said so. */
+  features?: Record<string, Recipe>;
+  /** The data set that it was trained on. */
+  data?: { name: string; about?: string };
   /** Seconds by which gold lags the signals, by target. */
   delay: Delay;
   /** Steps after the prediction, at the rate of the labels. */
@@ -43,6 +47,8 @@ const index = is((value) => Number.isSafeInteger(value) && (value as number) >= 
 const window = is((value) => value === null || isCount(value), 'a positive whole number of frames, or null');
 const score = is((value) => ['gdp', 'uniform', 'static'].includes(value as string), 'gdp, uniform or static');
 const fusion = is((value) => FUSIONS.includes(value as Model['fusion']), `one of ${FUSIONS.join(', ')}`);
+
+const recipe = is((value) => isObject(value) && typeof value.kind === 'string', 'a recipe {kind, ...}');
 
 const odd = is((value) => isCount(value) && (value as number) % 2 === 1, 'an odd number of frames');
 const frames = is((value) => Number.isSafeInteger(value), 'a whole number of frames');
@@ -88,6 +94,8 @@ const METADATA = object({
   }),
   normaliser: record(object({ mean: list(finite), sd: list(positive) })),
   preprocessing: optional(object({ decimate: optional(count), functionals: optional(record(list(positive))) })),
+  features: optional(record(recipe)),
+  data: optional(object({ name: text, about: optional(text) })),
   delay: record(finite),
   postprocessing: list(step),
   fitted: record(list(text)),

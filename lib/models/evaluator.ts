@@ -2,7 +2,7 @@ import type { Columns } from '../graph/columns.ts';
 import type { Device } from '../graph/device.ts';
 import { Graph } from '../graph/graph.ts';
 import { Program } from '../graph/program.ts';
-import { schedule } from '../graph/schedule.ts';
+import { SCHEDULE_COLUMNS, schedule } from '../graph/schedule.ts';
 import type { Store } from '../graph/store.ts';
 import { gather } from '../ops/gather.ts';
 import { scatter } from '../ops/scatter.ts';
@@ -86,10 +86,21 @@ export class Evaluator implements Disposable {
     this.#program = new Program(device, graph, makeStore(graph));
   }
 
-  /** Evaluates the sequences (indices into the columns) for the replicas whose flag in `active` is 1 (default: all). */
-  async run(sequences: readonly number[], active?: Uint8Array, signal?: AbortSignal): Promise<void> {
+  /**
+   * Evaluates the sequences (indices into the columns) for the replicas whose flag in `active` is 1 (default: all).
+   *
+   * @param onShare told the share that is done, at most every 50 ms
+   */
+  async run(
+    sequences: readonly number[],
+    active?: Uint8Array,
+    signal?: AbortSignal,
+    onShare?: (share: number) => void,
+  ): Promise<void> {
     const plan = schedule(sequences, this.columns.lengths, this.#lanes, this.#chunk);
-    await this.#program.run(plan, { columns: this.columns, settings: active ? { active } : {}, signal });
+    const chunks = plan.length / (SCHEDULE_COLUMNS * this.#lanes);
+    const onChunk = (done: number) => onShare?.(done / chunks);
+    await this.#program.run(plan, { columns: this.columns, settings: active ? { active } : {}, signal, onChunk });
   }
 
   /** Which kernel serves each operator. */

@@ -1,6 +1,7 @@
 import { version } from '../version.ts';
 import { type Checkpoint, checkpointOf } from './checkpoint.ts';
 import { FORMAT, isObject, refusal } from './checkpoint_metadata.ts';
+import { fromKeras } from './keras_weights.ts';
 import type { Tensor } from './safetensors.ts';
 
 /**
@@ -11,7 +12,9 @@ import type { Tensor } from './safetensors.ts';
 export type TensorNames = Record<string, string | null>;
 
 /**
- * Makes a checkpoint of a plain state dict, such as `safetensors.torch.save_file(net.state_dict(), path)` writes.
+ * Makes a checkpoint of a plain state dict, such as `safetensors.torch.save_file(net.state_dict(), path)` writes. Weights
+ * of Keras and tfjs are converted where they are called as there: `kernel_l0`, `recurrent_kernel_l0` and `bias_l0` of an
+ * LSTM, `kernel` of a dense layer.
  *
  * @param stateDict as `readSafetensors` gives it
  * @param configuration the metadata of a checkpoint; `format` and `version` may be left out, and `tensors` may hold
@@ -26,7 +29,8 @@ export function importWeights(
 ): Checkpoint {
   if (!isObject(configuration)) throw refusal(where, 'the configuration must be an object of metadata');
   const { tensors: names = {}, ...metadata } = configuration;
-  return checkpointOf({ format: FORMAT, version, ...metadata }, renamed(stateDict, names, where), where);
+  const tensors = fromKeras(renamed(stateDict, names, where), where);
+  return checkpointOf({ format: FORMAT, version, ...metadata }, tensors, where);
 }
 
 function renamed(stateDict: ReadonlyMap<string, Tensor>, names: unknown, where: string): Map<string, Tensor> {

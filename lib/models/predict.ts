@@ -46,6 +46,8 @@ export interface PredictOptions extends DeviceOptions {
   /** Also return the attention's weights. */
   traces?: boolean;
   signal?: AbortSignal;
+  /** Told the share that is done, at most every 50 ms. */
+  onProgress?: (share: number) => void;
 }
 
 /**
@@ -103,6 +105,7 @@ async function predictAll(
     prepared.sequences.map((_, i) => i),
     undefined,
     options.signal,
+    options.onProgress,
   );
   return sequences.map((s, i) => ({
     sequence: s.id,

@@ -120,12 +120,16 @@ function checkSvg(svg: string): string {
   throw new CircumplexError('ERR_CONFIG', `a figure of the report ${flaw}; pass an SVG that circumplex has drawn`);
 }
 
-const STYLE = `
+/** The colours of a page, light and dark: text of at least 4.5 to 1 on `--page` and on `--block`. */
+export const THEME = `
 :root { color-scheme: light dark; --ink: #1b1b1b; --soft: #5c5c5c; --line: #d5d5d5; --page: #ffffff; --block: #f5f5f5;
   --link: #0b4f9e; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e6e6; --soft: #a8a8a8; --line: #444444; --page: #161616; --block: #202020; --link: #8ab4f8; }
 }
+`;
+
+const STYLE = `${THEME}
 body { margin: 2rem auto; padding: 0 1rem; max-width: 68rem; background: var(--page); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.2; }

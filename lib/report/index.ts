@@ -19,6 +19,7 @@ export {
   shareTable,
   systemScores,
   systemTable,
+  trainMeanScores,
 } from './score_tables.ts';
 export {
   aggregates,

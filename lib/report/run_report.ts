@@ -1,6 +1,7 @@
 import { type Concordance, type ReliabilityTest, replicaStatistics, type Scores } from '../evaluation/index.ts';
 import type { Prediction } from '../models/predict.ts';
 import { attentionMap, type EpochLine, learningCurves, timeCourse, windowWeights } from './figures/index.ts';
+import { type DelayCurves, delaySection, type PostprocessingTrials, postprocessingSection } from './fitted_sections.ts';
 import { fusionWeights } from './fusion_weights.ts';
 import { type ReportFigure, type ReportSection, reportHtml } from './html.ts';
 import { reliabilitySection } from './reliability_tables.ts';
@@ -27,6 +28,8 @@ export interface ReportedSequence {
 export interface ReportedPart {
   /** The model that the report is about, then perhaps all replicas as one; none where no sequence has a gold standard. */
   systems: SystemScores[];
+  /** What they must beat; null where there are no labels to take the mean of. */
+  trainMean: SystemScores | null;
   /** What the model does where a modality fails; null where it was not tried. */
   reliability: ReliabilityTest | null;
   sequences: ReportedSequence[];
@@ -41,6 +44,10 @@ export interface RunReport {
   parts: Record<string, ReportedPart>;
   /** Learning curves, a figure each. */
   learning: { title: string; lines: readonly EpochLine[]; best: Record<number, number> }[];
+  /** Searches for the annotation delay, by title. */
+  delays: Record<string, DelayCurves>;
+  /** What the steps after the prediction came to, by what they were fitted for. */
+  postprocessing: Record<string, PostprocessingTrials>;
   /** What the training loss is: "MSE (squared units of the targets)". */
   loss: string;
   /** Windows with one weight an offset: by stream, its logits. */
@@ -64,6 +71,8 @@ export async function runReport(report: RunReport): Promise<string> {
     ...(notes.length ? [{ heading: 'Read this first', text: notes.map(sentence) }] : []),
     ...(await Promise.all(Object.entries(parts).map(([name, part]) => scoreSection(name, part)))),
     await learningSection(report),
+    ...present(await delaySection(report.delays)),
+    ...present(postprocessingSection(report.postprocessing)),
     ...(await Promise.all(Object.entries(parts).map(([name, part]) => curveSection(name, part)))),
     ...(await windowSections(report)),
     ...(await Promise.all(
@@ -74,6 +83,10 @@ export async function runReport(report: RunReport): Promise<string> {
   ];
   const headline = Object.entries(parts).flatMap(([name, { systems }]) => headlineFacts(name, scoresOf(systems)));
   return reportHtml({ title, facts: { ...Object.fromEntries(headline), ...facts }, sections, provenance });
+}
+
+function present(section: ReportSection | null): ReportSection[] {
+  return section ? [section] : [];
 }
 
 /** Both CCCs of each run, by target, as the tables of conditions take them. */
@@ -91,23 +104,24 @@ function headlineFacts(part: string, scores: Scores): [string, string][] {
   ]);
 }
 
-async function scoreSection(name: string, { systems }: ReportedPart): Promise<ReportSection> {
+async function scoreSection(name: string, { systems, trainMean }: ReportedPart): Promise<ReportSection> {
   const heading = `Scores: ${name}`;
   if (systems.length === 0) return { heading, text: ['No sequence of this part has a gold standard.'] };
   const scores = scoresOf(systems);
   const [, together] = systems;
+  const shown = trainMean ? [...systems, trainMean] : systems;
   const spread = together ? [conditionTable(`All replicas: ${name}`, { [name]: runScores(together.replicas) })] : [];
   return {
     heading,
     text: Object.entries(scores).map(([target, { perSequence }]) => rangeText(target, Object.values(perSequence))),
     figures: [
-      await intervalFigure(`Scores, their intervals and chance: ${name}`, systems),
+      await intervalFigure(`Scores, their intervals and chance: ${name}`, shown),
       await shareFigure(`Where the distance to 1 goes: ${name}`, systems),
       await spreadFigure(`CCC of each sequence: ${name}`, systems),
     ],
     tables: [
       ...spread,
-      systemTable(`Scores over sessions: ${name}`, systems),
+      systemTable(`Scores over sessions: ${name}`, shown),
       shareTable(`Where the distance to 1 goes: ${name}`, systems),
       scoreTable(`This model: ${name}`, scores),
       sequenceTable(`Sequence by sequence: ${name}`, scores),

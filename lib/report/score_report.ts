@@ -17,6 +17,8 @@ export interface ScoreReport {
   gold: string;
   convention: ConventionName;
   systems: readonly SystemScores[];
+  /** What they must beat; null where it is unknown. */
+  trainMean?: SystemScores | null;
   /** Of several systems. */
   comparison?: readonly PairedComparison[] | undefined;
   /** What a reader of the scores must know. */
@@ -30,14 +32,15 @@ export async function scoreReport(report: ScoreReport): Promise<string> {
   const { gold, convention, warnings, provenance } = report;
   const labels = systemLabels(report.systems.map(({ predictions }) => predictions));
   const systems = report.systems.map((system, i) => ({ ...system, predictions: labels[i] as string }));
+  const shown = report.trainMean ? [...systems, report.trainMean] : systems;
   const label = (name: string) => labels[report.systems.findIndex(({ predictions }) => predictions === name)] as string;
   const comparison = report.comparison?.map((test) => ({ ...test, a: label(test.a), b: label(test.b) }));
   const sections: ReportSection[] = [
     ...(warnings.length > 0 ? [{ heading: 'Read this first', text: warnings }] : []),
     {
       heading: 'Scores over sessions',
-      figures: [await intervalFigure('Scores, their intervals and chance', systems)],
-      tables: [systemTable('Scores, their intervals and chance', systems)],
+      figures: [await intervalFigure('Scores, their intervals and chance', shown)],
+      tables: [systemTable('Scores, their intervals and chance', shown)],
     },
     {
       heading: 'What the CCC lost',

@@ -7,6 +7,7 @@ import {
   conventions,
   type PairedComparison,
   replicaStatistics,
+  type ScoredSequence,
   type ScoredSystem,
   type Scores,
   type SessionIntervals,
@@ -86,6 +87,20 @@ export function systemScores(
   };
 }
 
+/** What every system must beat, of pairs as {@link trainMeanPairs} makes them. */
+export function trainMeanScores(
+  pairs: readonly ScoredSequence[],
+  targets: readonly string[],
+  options: StatisticsOptions = {},
+): SystemScores {
+  // Rotated in time, a curve that is constant within each sequence is the same.
+  const level = (ccc: number | null) => ({ mean: ccc, p95: ccc });
+  const chance = Object.entries(score(pairs, targets, options)).map(([target, { cccMean, cccConcat }]) => {
+    return [target, { cccMean: level(cccMean), cccConcat: level(cccConcat) }] as const;
+  });
+  return systemScores({ name: 'the train mean', replicas: [pairs] }, targets, options, Object.fromEntries(chance));
+}
+
 /** The shares of each target's concatenated CCC, averaged over replicas. */
 export function systemShares({ replicas }: SystemScores): Record<string, CccShares | null> {
   const targets = Object.keys(replicas[0] ?? {});
@@ -149,7 +164,7 @@ export function systemTable(title: string, systems: readonly SystemScores[]): Ta
           ]
         : []),
       'Chance: the same predictions rotated in time, mean and 95th percentile of 100 draws; a constant, such as the train',
-      'mean, scores 0.',
+      'mean, scores 0. RMSE: of all frames.',
       ...(replicas > 1 ? ['Scores are averaged over replicas.'] : []),
     ].join(' '),
     columns: [
@@ -163,6 +178,7 @@ export function systemTable(title: string, systems: readonly SystemScores[]): Ta
         { name: 'chance' },
         { name: 'chance, 95%' },
       ]),
+      { name: 'RMSE' },
     ],
     rows: systems.flatMap(({ predictions, replicas: runs, intervals, chance }) =>
       Object.entries(intervals).map(([target, interval]) => [
@@ -174,6 +190,7 @@ export function systemTable(title: string, systems: readonly SystemScores[]): Ta
           const level = chance[target]?.[kind];
           return [estimate, low, high, level?.mean ?? null, level?.p95 ?? null];
         }),
+        replicaStatistics(runs.map((scores) => scores[target]?.rmse ?? null)).mean,
       ]),
     ),
   });
@@ -295,12 +312,13 @@ function conventionNote(scores: Scores): string {
 
 /** A convention in a sentence, for notes and documents. */
 export function describeConvention(name: ConventionName): string {
-  const { covariance, variance, constant, lastFrame }: Convention = conventions[name];
+  const { covariance, variance, constant, lastFrame, lengths }: Convention = conventions[name];
   const constants = {
     zero: 'constant against varying scores 0, both constant and equal is undefined and left out',
     'always-zero': 'a constant side scores 0',
     undefined: 'a constant side is undefined and left out',
   }[constant];
   const last = lastFrame === 'omitted' ? "; each sequence's last frame is omitted" : '';
-  return `Convention "${name}": covariance / ${covariance}, variance / ${variance}; ${constants}${last}.`;
+  const cut = lengths === 'equal' ? '' : '; a longer prediction is cropped, a shorter one repeats its last frame';
+  return `Convention "${name}": covariance / ${covariance}, variance / ${variance}; ${constants}${last}${cut}.`;
 }

@@ -1,21 +1,25 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { type Dataset, makeDirectory, readText, type Sequence, writeFileWhole } from '../data/index.ts';
+import { type Dataset, makeDirectory, type Partition, readText, type Sequence, writeFileWhole } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { type Scores, score } from '../evaluation/index.ts';
 import { type Checkpoint, readCheckpoint } from '../models/checkpoint.ts';
+import { type Seen, seenOf, unionOfSeen } from '../models/leaks.ts';
 import type { Model } from '../models/model.ts';
 import { meanPrediction, type Prediction, predict } from '../models/predict.ts';
 import type { TrainOptions } from './options.ts';
+import type { Postprocessing } from './postprocessing.ts';
 import { fingerprint, RunDirectory, replicaDirectory, writePredictions } from './run_directory.ts';
 import { shuffle } from './selection.ts';
-import { type ResolvedRun, type RunConfig, resolveRun, resumedOptions, train } from './train.ts';
+import { type ResolvedRun, type RunConfig, resolveRun, resumedOptions, type SearchedDelay, train } from './train.ts';
 import type { EpochReport } from './trainer.ts';
 
 export interface CrossValidationOptions extends TrainOptions {
   /** 'session': leave one session out; K: that many folds of whole sessions, drawn by `dataSeed`. */
   cv: 'session' | number;
+  /** Which partitions take part: train, selection and dev by default, never test. */
+  cvPartitions?: Partition[] | undefined;
   /** Also return what the models looked at: all of them, or those of replica 0, since traces are large. */
   traces?: boolean | 'first';
 }
@@ -38,6 +42,10 @@ export interface FoldPlace extends Fold {
 export interface FoldResult extends Fold {
   /** The epoch whose weights each replica kept. */
   kept: number[];
+  /** How the delay was found; null where it was given. */
+  delaySearch: SearchedDelay | null;
+  /** What the steps after the prediction came to, a replica each; empty where none was asked for. */
+  postprocessing: Postprocessing[];
   notes: string[];
 }
 
@@ -49,7 +57,7 @@ export interface JoinedScores {
 
 /** Every sequence predicted by models that did not see its session. */
 export interface CrossValidation {
-  config: RunConfig & Pick<CrossValidationOptions, 'cv'>;
+  config: RunConfig & Required<Pick<CrossValidationOptions, 'cv' | 'cvPartitions'>>;
   folds: FoldResult[];
   /** A list a replica, in the order of the data set. */
   predictions: Prediction[][];
@@ -83,7 +91,6 @@ export async function crossValidate(
   options: CrossValidationOptions,
   onEpoch: (reports: EpochReport[], fold: FoldPlace) => void = () => {},
 ): Promise<CrossValidation> {
-  const pooled = pool(dataset);
   const { out, resume = false } = options;
   if (resume) {
     const known = await resumedOptions(model, options);
@@ -91,11 +98,13 @@ export async function crossValidate(
     if (known.cv !== options.cv)
       throw new CircumplexError('ERR_CONFIG', `resume: cv is ${known.cv} in ${out}/config.json`);
     ({ model, options } = known);
+    options.cvPartitions ??= known.cvPartitions;
   }
-  const { cv } = options;
+  const { cv, cvPartitions = POOLED } = options;
+  const pooled = pool(dataset, cvPartitions);
   if (out !== undefined && !resume) await RunDirectory.requireEmpty(out);
   const resolved = await resolveRun(model, pooled, options);
-  const config = { ...resolved.config, cv };
+  const config = { ...resolved.config, cv, cvPartitions };
   checkSelection(config.selection);
   const plan = folds(pooled, cv, config.dataSeed);
   if (out !== undefined) await openDirectory(out, { ...config, fingerprint: fingerprint(dataset) }, resume);
@@ -107,7 +116,7 @@ export async function crossValidate(
   const replicas = resolved.settings.replicas;
   const predictions = Array.from({ length: replicas }, (_, r) => joined(pooled, results, r));
   const mean = meanPrediction(predictions);
-  if (out !== undefined) await writeJoined(out, predictions, mean);
+  if (out !== undefined) await writeJoined(out, predictions, mean, unionOfSeen(results.map(({ seen }) => seen)));
   const scores = scoreJoined(pooled.sequences, predictions, mean, dataset.targets);
   const sessions = [...new Set(pooled.sequences.map((s) => s.session))].map((session) => {
     const own = pooled.sequences.filter((s) => s.session === session);
@@ -115,7 +124,7 @@ export async function crossValidate(
   });
   return {
     config,
-    folds: results.map(({ predictions: _, ...fold }) => fold),
+    folds: results.map(({ predictions: _, seen: __, ...fold }) => fold),
     predictions,
     mean,
     scores,
@@ -153,11 +162,18 @@ export function folds(dataset: Dataset, cv: CrossValidationOptions['cv'], dataSe
   });
 }
 
-/** What takes part: every sequence with a gold standard outside test, in one partition. */
-function pool(dataset: Dataset): Dataset {
-  const chosen = dataset.sequences.filter((s) => s.partition !== 'test' && s.targets !== null);
+const POOLED: Partition[] = ['train', 'selection', 'dev'];
+
+/** What takes part: every sequence of these partitions with a gold standard, in one partition. */
+function pool(dataset: Dataset, partitions: readonly Partition[]): Dataset {
+  const other = partitions.find((partition) => !POOLED.includes(partition));
+  if (other !== undefined) {
+    throw new CircumplexError('ERR_CONFIG', `cvPartitions: ${other} is none of ${POOLED.join(', ')}`);
+  }
+  const chosen = dataset.sequences.filter((s) => partitions.includes(s.partition) && s.targets !== null);
   if (chosen.length === 0) {
-    throw new CircumplexError('ERR_DATA', `${dataset.name}: no sequence outside partition test to cross-validate on`);
+    const where = partitions.join(', ');
+    throw new CircumplexError('ERR_DATA', `${dataset.name}: no sequence of partition ${where} to cross-validate on`);
   }
   return { ...dataset, sequences: chosen.map((s) => ({ ...s, partition: 'train' as const })) };
 }
@@ -173,6 +189,8 @@ function checkSelection(selection: string): void {
 interface FinishedFold extends FoldResult {
   /** Of the sequences held out, a list a replica. */
   predictions: Prediction[][];
+  /** What the models had seen of these sequences after all: nothing, unless they started from a checkpoint. */
+  seen: Seen;
 }
 
 /** What fold.json says once a fold is finished. */
@@ -193,17 +211,19 @@ async function runFold(
   const dataset = { ...pooled, sequences };
   const directory = options.out === undefined ? null : join(options.out, 'folds', fold.name);
   const record = directory && (await finishedRecord(directory, fold, settings.epochs));
-  if (record) return { ...record, predictions: await predictAgain(directory, dataset, settings.replicas, options) };
-  const { cv: _, out: _out, resume: _resume, traces = false, ...rest } = options;
+  if (record) return { ...record, ...(await predictAgain(directory, dataset, settings.replicas, options)) };
+  const { cv: _, cvPartitions: _partitions, out: _out, resume: _resume, traces = false, ...rest } = options;
   const place = directory ? { out: directory, resume: existsSync(join(directory, 'config.json')) } : {};
   const run = await train(config.model, dataset, { ...rest, ...settings, ...place });
   try {
     for await (const reports of run.epochs()) onEpoch(reports);
     const predictions = await run.write({ traces });
-    const kept = Array.from({ length: settings.replicas }, (_, r) => keptEpoch(run.best(r)));
-    const result = { ...fold, kept, notes: run.notes };
+    const best = Array.from({ length: settings.replicas }, (_, r) => run.best(r));
+    const kept = best.map(keptEpoch);
+    const postprocessing = kept.flatMap((_, r) => run.postprocessing(r) ?? []);
+    const result = { ...fold, kept, delaySearch: run.delaySearch, postprocessing, notes: run.notes };
     if (directory) await writeRecord(directory, { ...result, epochs: settings.epochs });
-    return { ...result, predictions };
+    return { ...result, predictions, seen: unionOfSeen(best.map((one) => seenOf(one, fold.sequences))) };
   } finally {
     run.dispose();
   }
@@ -227,16 +247,19 @@ async function predictAgain(
   dataset: Dataset,
   replicas: number,
   options: CrossValidationOptions,
-): Promise<Prediction[][]> {
+): Promise<Pick<FinishedFold, 'predictions' | 'seen'>> {
   const held = dataset.sequences.filter((s) => s.partition === 'test');
   const { device, threads, isa, scratch, traces = false } = options;
+  const ids = held.map(({ id }) => id);
   const predictions: Prediction[][] = [];
+  const seen: Seen[] = [];
   for (let r = 0; r < replicas; r++) {
     const checkpoint = await readCheckpoint(join(replicaDirectory(directory, r), 'best.safetensors'));
     const traced = traces === true || (traces === 'first' && r === 0);
     predictions.push(await predict(checkpoint, dataset, held, { device, threads, isa, scratch, traces: traced }));
+    seen.push(seenOf(checkpoint, ids));
   }
-  return predictions;
+  return { predictions, seen: unionOfSeen(seen) };
 }
 
 function keptEpoch(checkpoint: Checkpoint): number {
@@ -260,9 +283,9 @@ function joined(pooled: Dataset, results: readonly FinishedFold[], replica: numb
   return pooled.sequences.map((s) => all.find(({ sequence }) => sequence === s.id) as Prediction);
 }
 
-async function writeJoined(out: string, predictions: Prediction[][], mean: Prediction[]): Promise<void> {
-  for (const [r, curves] of predictions.entries()) await writePredictions(replicaDirectory(out, r), curves);
-  if (predictions.length > 1) await writePredictions(join(out, 'mean'), mean);
+async function writeJoined(out: string, predictions: Prediction[][], mean: Prediction[], seen: Seen): Promise<void> {
+  for (const [r, curves] of predictions.entries()) await writePredictions(replicaDirectory(out, r), curves, seen);
+  if (predictions.length > 1) await writePredictions(join(out, 'mean'), mean, seen);
 }
 
 function scoreJoined(
@@ -291,10 +314,20 @@ function notesOf(dataset: Dataset, pooled: Dataset, { init, from }: ResolvedRun,
       .some((id) => ids.has(id)),
   );
   return [
-    ...(left.length > 0 ? [`partition test, and what has no gold standard, takes no part: ${left.join(', ')}`] : []),
+    ...(left.length > 0
+      ? [`what is of another partition, or has no gold standard, takes no part: ${left.join(', ')}`]
+      : []),
     ...(seen
       ? ['the checkpoint to start from was fitted on sequences that are held out here: scores are optimistic']
       : []),
-    ...new Set(results.flatMap(({ notes }) => notes)),
+    ...sharedNotes(results),
   ];
+}
+
+/** Each note once; one that is not of all folds says of which. */
+function sharedNotes(results: readonly FinishedFold[]): string[] {
+  return [...new Set(results.flatMap(({ notes }) => notes))].map((note) => {
+    const folds = results.filter(({ notes }) => notes.includes(note)).map(({ name }) => name);
+    return folds.length === results.length ? note : `${folds.join(', ')}: ${note}`;
+  });
 }

@@ -39,7 +39,7 @@ export {
 } from './postprocessing.ts';
 export { type FailingStretch, type ReliabilityOptions, testReliability } from './reliability.ts';
 export { fingerprint, RunDirectory, replicaDirectory } from './run_directory.ts';
-export { pickColumns, scoredPairs } from './scored_pairs.ts';
+export { pickColumns, scoredPairs, trainMeanOf } from './scored_pairs.ts';
 export { type Split, split } from './selection.ts';
 export { Run, type RunConfig, type SearchedDelay, train } from './train.ts';
 export { type EpochReport, Trainer } from './trainer.ts';

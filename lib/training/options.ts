@@ -67,6 +67,12 @@ export interface TrainOptions extends Partial<TrainingSettings>, DeviceOptions {
   init?: Checkpoint | string | undefined;
   /** Checkpoints (or paths) of networks that are frozen: only the fusion is trained. */
   from?: (Checkpoint | string)[] | undefined;
+  /**
+   * For each network in `from`, what a cross-validation of the same network left: its directory, or the checkpoints of its
+   * folds. The fusion then learns from predictions of networks that had not seen the sequence, not from those that learnt it
+   * by heart.
+   */
+  outOfFold?: (Checkpoint[] | string)[] | undefined;
   /** A run directory; see docs/data.md. */
   out?: string | undefined;
   /**
@@ -77,6 +83,8 @@ export interface TrainOptions extends Partial<TrainingSettings>, DeviceOptions {
   /** Where the data set lies: noted in config.json, so that a run can be resumed without naming it. */
   data?: string | undefined;
   signal?: AbortSignal | undefined;
+  /** Refuse to train where what scores dev or test has seen their sequences, instead of saying so. */
+  strict?: boolean | undefined;
 }
 
 export const DEFAULTS: TrainingSettings = {

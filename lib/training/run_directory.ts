@@ -14,6 +14,7 @@ import {
 } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { type Checkpoint, writeCheckpoint } from '../models/checkpoint.ts';
+import { type Seen, writeSeen } from '../models/leaks.ts';
 import type { Model } from '../models/model.ts';
 import type { Prediction } from '../models/predict.ts';
 import { decodeSafetensors, encodeSafetensors } from '../models/safetensors.ts';
@@ -51,13 +52,18 @@ export function replicaDirectory(directory: string, replica: number): string {
   return replica === 0 ? directory : join(directory, 'replicas', String(replica));
 }
 
-/** Writes curves to `predictions/<sequence>.csv` below a directory. */
-export async function writePredictions(directory: string, predictions: readonly Prediction[]): Promise<void> {
+/** Writes curves to `predictions/<sequence>.csv` below a directory, and what the models had `seen` of the sequences. */
+export async function writePredictions(
+  directory: string,
+  predictions: readonly Prediction[],
+  seen: Seen,
+): Promise<void> {
   const folder = join(directory, 'predictions');
   await makeDirectory(folder);
   for (const { sequence, targets, values, rate } of predictions) {
     await writeCurves(join(folder, `${sequence}.csv`), targets, values, rate);
   }
+  await writeSeen(folder, seen);
 }
 
 /**
@@ -204,8 +210,8 @@ export class RunDirectory {
   }
 
   /** Writes a replica's curves to `predictions/<sequence>.csv`. */
-  async writePredictions(replica: number, predictions: readonly Prediction[]): Promise<void> {
-    await writePredictions(this.of(replica), predictions);
+  async writePredictions(replica: number, predictions: readonly Prediction[], seen: Seen): Promise<void> {
+    await writePredictions(this.of(replica), predictions, seen);
   }
 
   async #writeConfig(config: object): Promise<void> {

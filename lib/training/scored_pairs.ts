@@ -1,6 +1,6 @@
 import type { Dataset, Sequence } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
-import type { ScoredSequence } from '../evaluation/index.ts';
+import { type ScoredSequence, trainMeanPairs } from '../evaluation/index.ts';
 import type { Prediction } from '../models/predict.ts';
 
 /**
@@ -14,6 +14,20 @@ export function scoredPairs(dataset: Dataset, predictions: readonly Prediction[]
     const { targets: gold } = dataset.sequences.find(({ id }) => id === sequence) as Sequence;
     return { sequence, gold: pickColumns(gold as Float64Array, dataset.targets.length, columns), prediction: values };
   });
+}
+
+/** The same pairs as the mean of `taught` predicts them; null where that has no label of a target. */
+export function trainMeanOf(
+  dataset: Dataset,
+  pairs: readonly ScoredSequence[],
+  targets: readonly string[],
+  taught: readonly Sequence[],
+): ScoredSequence[] | null {
+  const columns = targets.map((target) => targetColumn(dataset, target));
+  const golds = taught.flatMap(({ targets: gold }) =>
+    gold ? [pickColumns(gold, dataset.targets.length, columns)] : [],
+  );
+  return trainMeanPairs(pairs, golds, targets.length);
 }
 
 /** The columns of `[length, width]` values, in this order. */

@@ -1,10 +1,12 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { Dataset, Delay, Sequence } from '../data/index.ts';
+import type { Dataset, Delay, Partition, Sequence } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { Device, type DeviceOptions } from '../graph/device.ts';
 import { gone, made, outsideScopes } from '../graph/scope.ts';
 import { type Checkpoint, checkFits, readCheckpoint } from '../models/checkpoint.ts';
-import { leaks } from '../models/leaks.ts';
+import { leaks, seenOf } from '../models/leaks.ts';
 import { hasFusionBias, type Model } from '../models/model.ts';
 import { type Prediction, predict } from '../models/predict.ts';
 import type { Preprocessing } from '../models/preprocessing.ts';
@@ -28,6 +30,7 @@ export interface RunConfig extends TrainingSettings {
   /** Paths of checkpoints; 'in memory' where they were given as objects. */
   init: string | null;
   from: string[];
+  outOfFold: string[];
   /** As asked for. */
   device: string;
   threads: number | null;
@@ -59,7 +62,7 @@ async function prepare(model: Model | null, dataset: Dataset, options: TrainOpti
     ({ model, options } = known);
   }
   if (out !== undefined && !options.resume) await RunDirectory.requireEmpty(out);
-  const { init, from, ...resolved } = await resolveRun(model, dataset, options);
+  const { init, from, outOfFold, ...resolved } = await resolveRun(model, dataset, options);
   const search = resolved.settings.searchDelay && (await searchedDelay(dataset, resolved.settings));
   const config = { ...resolved.config, ...(search ? { delay: search.delay } : {}) };
   const settings = { ...resolved.settings, delay: config.delay };
@@ -68,13 +71,17 @@ async function prepare(model: Model | null, dataset: Dataset, options: TrainOpti
   try {
     const found = options.resume ? await RunDirectory.resume(out as string, settings.replicas, dataset) : null;
     const normaliser = found?.state?.record.normaliser;
-    const setup = { dataset, model: config.model, settings, device, init, from, delayFitted: search?.fitted ?? [] };
+    const delayFitted = search?.fitted ?? [];
+    const setup = { dataset, model: config.model, settings, device, init, from, outOfFold, delayFitted };
     trainer = await Trainer.create(normaliser ? { ...setup, normaliser } : setup);
+    const started = init ? [init] : from;
+    const seen = options.strict ? leaksOf(dataset, trainer, started) : [];
+    if (seen.length > 0) throw new CircumplexError('ERR_DATA', `strict: ${seen.join('; ')}`);
     found?.state?.restore(trainer);
     await found?.run.updateConfig({ epochs: settings.epochs });
     const directory =
       found?.run ?? (out === undefined ? null : await RunDirectory.create(out, settings.replicas, dataset, config));
-    return new Run(dataset, trainer, device, config, directory, options, init ? [init] : from, search);
+    return new Run(dataset, trainer, device, config, directory, options, started, outOfFold, search);
   } catch (error) {
     trainer?.dispose();
     device.dispose();
@@ -82,19 +89,22 @@ async function prepare(model: Model | null, dataset: Dataset, options: TrainOpti
   }
 }
 
-/** Options that are no settings; the last two are crossValidate's. */
+/** Options that are no settings; the last three are crossValidate's. */
 const OTHER_OPTIONS = [
   'init',
   'from',
+  'outOfFold',
   'out',
   'resume',
   'data',
   'signal',
+  'strict',
   'device',
   'threads',
   'isa',
   'scratch',
   'cv',
+  'cvPartitions',
   'traces',
 ];
 
@@ -112,6 +122,8 @@ export interface ResolvedRun {
   settings: TrainingSettings;
   init: Checkpoint | null;
   from: Checkpoint[];
+  /** Of each in `from`, those of a cross-validation; empty: none. */
+  outOfFold: Checkpoint[][];
 }
 
 /**
@@ -124,19 +136,23 @@ export async function resolveRun(model: Model | null, dataset: Dataset, options:
   const from = await Promise.all((options.from ?? []).map(loaded));
   if (init && from.length) throw new CircumplexError('ERR_CONFIG', 'init and from exclude each other');
   for (const checkpoint of init ? [init] : from) checkTrainable(checkpoint, dataset);
+  const outOfFold = await Promise.all((options.outOfFold ?? []).map(foldsOf));
   const settings = inherit(resolveSettings(options), options, init ? [init] : from);
+  const chosen = chooseModel(model, init, from);
+  if (outOfFold.length > 0) checkOutOfFold(outOfFold, from, chosen);
   const config: RunConfig = {
     ...settings,
     version,
     dataset: dataset.name,
     data: options.data ?? null,
-    model: chooseModel(model, init, from),
+    model: chosen,
     init: options.init === undefined ? null : pathOf(options.init),
     from: (options.from ?? []).map(pathOf),
+    outOfFold: (options.outOfFold ?? []).map((folds) => (typeof folds === 'string' ? folds : IN_MEMORY)),
     device: options.device ?? 'auto',
     threads: options.threads ?? null,
   };
-  return { config, settings, init, from };
+  return { config, settings, init, from, outOfFold };
 }
 
 /** A training run: iterate it to train, then take its checkpoints. */
@@ -156,6 +172,7 @@ export class Run implements AsyncIterable<EpochReport>, Disposable, AsyncDisposa
     private readonly options: TrainOptions,
     /** The checkpoints that it starts from: one with init, any number with from. */
     private readonly started: readonly Checkpoint[],
+    private readonly outOfFold: Checkpoint[][],
     /** How the delay was found, or null where it was given. */
     readonly delaySearch: SearchedDelay | null = null,
   ) {
@@ -168,13 +185,13 @@ export class Run implements AsyncIterable<EpochReport>, Disposable, AsyncDisposa
     const { epochs, bypass, from, model, delay, preprocessing } = this.config;
     const windowed = from.length === 0 && model.streams.some((s) => s.window !== null);
     const short = selection.length > 0 && epochs <= bypass && windowed;
-    const held = this.dataset.sequences.filter((s) => s.partition === 'dev' || s.partition === 'test');
-    const scored = [...new Set([...held, ...selection].map((s) => s.id))];
-    const seen = new Set(this.started.flatMap((checkpoint) => leaks(checkpoint, scored)));
+    const chose = selection.filter((s) => !isHeld(s)).map((s) => s.id);
+    const seen = new Set(this.started.flatMap((checkpoint) => leaks(checkpoint, chose)));
     const rate = this.dataset.rate / (preprocessing.decimate ?? 1);
     const vanished = Object.entries(delay).filter(([, d]) => d !== 0 && Math.round(Math.abs(d) * rate) === 0);
     return [
-      ...(note ? [note] : []),
+      ...(note && !selection.some(isHeld) ? [note] : []),
+      ...this.leaks,
       ...(this.#choice ? ['trained again on all of train, for the epochs that were chosen'] : []),
       ...(this.delaySearch ? [`searched delay: ${seconds(this.delaySearch.delay)}`] : []),
       ...(this.config.postprocess.length > 0 && selection.length === 0
@@ -187,6 +204,12 @@ export class Run implements AsyncIterable<EpochReport>, Disposable, AsyncDisposa
         p.diverged ? [`replica ${r} diverged in epoch ${p.diverged} and stopped there`] : [],
       ),
     ];
+  }
+
+  /** What makes scores of dev and test optimistic: what has seen their sequences. */
+  get leaks(): string[] {
+    const { goldWeights, seenOutOfFold } = this.#trainer;
+    return leaksOf(this.dataset, { split: this.split, goldWeights, seenOutOfFold }, this.started);
   }
 
   /** The sequences that take gradient steps, and those that choose the epoch. */
@@ -283,13 +306,15 @@ export class Run implements AsyncIterable<EpochReport>, Disposable, AsyncDisposa
       await directory?.writeCheckpoint(r, 'best', this.best(r));
       await directory?.writeCheckpoint(r, 'last', this.last(r));
     }
-    const held = dataset.sequences.filter((s) => s.partition === 'dev' || s.partition === 'test');
+    const held = dataset.sequences.filter(isHeld);
     if (held.length === 0) return [];
+    const ids = held.map(({ id }) => id);
     const predictions: Prediction[][] = [];
     for (let r = 0; r < this.config.replicas; r++) {
       const traced = traces === 'first' ? r === 0 : traces;
-      const curves = await predict(this.best(r), dataset, held, { ...this.deviceOptions, traces: traced });
-      await directory?.writePredictions(r, curves);
+      const checkpoint = this.best(r);
+      const curves = await predict(checkpoint, dataset, held, { ...this.deviceOptions, traces: traced });
+      await directory?.writePredictions(r, curves, seenOf(checkpoint, ids));
       predictions.push(curves);
     }
     return predictions;
@@ -345,6 +370,7 @@ export class Run implements AsyncIterable<EpochReport>, Disposable, AsyncDisposa
       device,
       init,
       from,
+      outOfFold: this.outOfFold,
       chosen: { epochs, selection: first.split.selection.map((s) => s.id) },
       delayFitted: this.delaySearch?.fitted ?? [],
     };
@@ -371,6 +397,25 @@ export interface SearchedDelay {
   delay: Delay;
   fitted: string[];
   curves: DelaySearch['targets'];
+}
+
+function isHeld({ partition }: Sequence): boolean {
+  return partition === 'dev' || partition === 'test';
+}
+
+/** What makes scores of dev and test optimistic, a warning each. */
+function leaksOf(
+  { sequences }: Dataset,
+  { split, goldWeights, seenOutOfFold }: Pick<Trainer, 'split' | 'goldWeights' | 'seenOutOfFold'>,
+  started: readonly Checkpoint[],
+): string[] {
+  const held = sequences.filter(isHeld).map(({ id }) => id);
+  const earlier = new Set(started.flatMap((checkpoint) => leaks(checkpoint, held)));
+  return [
+    ...(split.note && split.selection.some(isHeld) ? [split.note] : []),
+    ...[...earlier].map((leak) => `the checkpoint to start from: ${leak}`),
+    ...leaks({ fitted: { fusion: seenOutOfFold, gold: goldWeights } }, held),
+  ];
 }
 
 /** "arousal 2 s, valence 2.4 s" */
@@ -422,6 +467,40 @@ function inherit(settings: TrainingSettings, given: TrainOptions, checkpoints: C
   return { ...settings, ...theirs };
 }
 
+/** The checkpoints of a cross-validation's folds, replica 0's. */
+async function foldsOf(folds: Checkpoint[] | string): Promise<Checkpoint[]> {
+  if (typeof folds !== 'string') return folds;
+  const names = await readdir(join(folds, 'folds')).catch(() => []);
+  if (names.length === 0) {
+    throw new CircumplexError('ERR_FILE', `outOfFold: ${folds} is no cross-validation: it has no folds`);
+  }
+  return Promise.all(names.sort().map((name) => readCheckpoint(join(folds, 'folds', name, 'best.safetensors'))));
+}
+
+/** @throws ERR_CONFIG where they are not those of the frozen networks, or the fusion does not read predictions */
+function checkOutOfFold(outOfFold: readonly Checkpoint[][], from: readonly Checkpoint[], { fusion }: Model): void {
+  const refuse = (what: string): never => {
+    throw new CircumplexError('ERR_CONFIG', `outOfFold: ${what}`);
+  };
+  if (fusion === 'hlb') refuse('fusion hlb reads states alone, and networks that were trained apart share none');
+  if (outOfFold.length !== from.length) {
+    refuse(`${outOfFold.length} cross-validations for ${from.length} frozen networks (from): give one for each`);
+  }
+  for (const [i, folds] of outOfFold.entries()) {
+    const own = from[i] as Checkpoint;
+    const traits = ({ model, targets, preprocessing, delay }: Checkpoint) => {
+      return { streams: model.streams, targets, preprocessing: canonicalPreprocessing(preprocessing ?? {}), delay };
+    };
+    for (const checkpoint of folds) {
+      const [theirs, ours] = [traits(checkpoint), traits(own)];
+      const other = (Object.keys(ours) as (keyof typeof ours)[]).find((key) => !same(theirs[key], ours[key]));
+      if (other === undefined) continue;
+      const [a, b] = [JSON.stringify(theirs[other]), JSON.stringify(ours[other])];
+      refuse(`a fold has other ${other}, ${a}, than the frozen network, ${b}: cross-validate the same network`);
+    }
+  }
+}
+
 /** Without what does nothing: decimation by 1, no functionals. */
 function canonicalPreprocessing({ decimate = 1, functionals = {} }: Preprocessing): Preprocessing {
   return { ...(decimate === 1 ? {} : { decimate }), ...(Object.keys(functionals).length ? { functionals } : {}) };
@@ -469,9 +548,12 @@ function checkTrainable(checkpoint: Checkpoint, dataset: Dataset): void {
 export async function resumedOptions<Options extends TrainOptions>(
   model: Model | null,
   given: Options,
-): Promise<{ model: Model; options: Options; cv: 'session' | number | null }> {
+): Promise<{ model: Model; options: Options; cv: 'session' | number | null; cvPartitions: Partition[] | undefined }> {
   if (given.out === undefined) throw new CircumplexError('ERR_CONFIG', 'resume: out, the run directory, is needed');
-  const config = (await RunDirectory.config(given.out)) as unknown as RunConfig & { cv?: 'session' | number };
+  const config = (await RunDirectory.config(given.out)) as unknown as RunConfig & {
+    cv?: 'session' | number;
+    cvPartitions?: Partition[];
+  };
   const refuse = (name: string): never => {
     throw new CircumplexError(
       'ERR_CONFIG',
@@ -489,9 +571,10 @@ export async function resumedOptions<Options extends TrainOptions>(
   options.threads ??= config.threads ?? undefined;
   options.init ??= config.init ?? undefined;
   options.from ??= config.from;
-  for (const checkpoint of [options.init, ...options.from]) {
+  options.outOfFold ??= config.outOfFold ?? [];
+  for (const checkpoint of [options.init, ...options.from, ...options.outOfFold]) {
     if (checkpoint !== IN_MEMORY) continue;
     throw new CircumplexError('ERR_CONFIG', 'resume: the run started from a checkpoint in memory: pass it again');
   }
-  return { model: config.model, options, cv: config.cv ?? null };
+  return { model: config.model, options, cv: config.cv ?? null, cvPartitions: config.cvPartitions };
 }

@@ -12,13 +12,14 @@ import type { Checkpoint } from '../models/checkpoint.ts';
 import { cachedStream, Evaluator, OUTPUT } from '../models/evaluator.ts';
 import { checkModel, fusionParameters, type Model, modelParameters, type Sizes } from '../models/model.ts';
 import { buildFusion, buildStream, columnFrames } from '../models/network.ts';
-import { onlyInputs, storeOf, toLabelClock } from '../models/predict.ts';
+import { onlyInputs, toLabelClock } from '../models/predict.ts';
 import { featureColumns, preprocess, sizesOfDataset, targetValues } from '../models/preprocessing.ts';
 import { adam } from '../ops/adam.ts';
 import { ccc } from '../ops/ccc.ts';
 import { gatherTargets } from '../ops/gather.ts';
 import { type LossOutputs, mse } from '../ops/mse.ts';
 import { version } from '../version.ts';
+import { computeStates, predictOutOfFold } from './frozen_outputs.ts';
 import { chunkFrames, type TrainingSettings } from './options.ts';
 import { advance, learningRate, type ReplicaProgress, startProgress } from './progress.ts';
 import { type Split, shuffle, split } from './selection.ts';
@@ -61,6 +62,8 @@ export interface TrainerOptions {
   chosen?: { epochs: number[]; selection: string[] };
   /** The sequences on which the delay was searched. */
   delayFitted?: string[];
+  /** Of each frozen network, those of a cross-validation: see {@link predictOutOfFold}. */
+  outOfFold?: Checkpoint[][];
 }
 
 /** The programs, parameters and progress of a training run; an epoch at a time. */
@@ -70,6 +73,8 @@ export class Trainer implements Disposable {
   readonly model: Model;
   readonly sizes: Sizes;
   readonly store: Store;
+  /** What the networks had seen whose predictions a fusion learns from out of fold. */
+  readonly seenOutOfFold: string[];
   progress: ReplicaProgress[];
   /** The best weights so far, a replica each; null: none yet. */
   best: (Float32Array | null)[];
@@ -92,6 +97,7 @@ export class Trainer implements Disposable {
   /** What the epochs were, or are, chosen on. */
   readonly #chosenOn: string[];
   readonly #delayFitted: string[];
+  readonly #origin: Pick<Checkpoint, 'features' | 'data'>;
   /** Epochs of bypass: none where no window is trained. */
   readonly #bypass: number;
 
@@ -119,6 +125,9 @@ export class Trainer implements Disposable {
         columns.write(TARGETS, i, targetValues(s, outputs));
       });
       for (const checkpoint of from) await computeStates(checkpoint, columns, outputs, sizes, device);
+      for (const folds of options.outOfFold ?? []) {
+        await predictOutOfFold(folds, dataset, [...parts.train, ...parts.selection], columns, device);
+      }
       return new Trainer(options, parts, prepared, normaliser, sizes, columns);
     } catch (error) {
       columns.dispose();
@@ -148,7 +157,9 @@ export class Trainer implements Disposable {
     this.#from = from;
     this.#bypass = from.length === 0 && model.streams.some((s) => s.window !== null) ? settings.bypass : 0;
     this.#epochs = options.chosen?.epochs ?? new Array(replicas).fill(settings.epochs);
+    this.#origin = originOf(options.dataset, model);
     this.#delayFitted = options.delayFitted ?? [];
+    this.seenOutOfFold = union(...(options.outOfFold ?? []).flat().flatMap(networkFitted));
     this.#chosenOn = options.chosen?.selection ?? parts.selection.map((s) => s.id);
     this.#lanes = Math.min(parts.train.length, settings.lanes ?? parts.train.length);
     const longest = Math.max(...prepared.sequences.slice(0, parts.train.length).map((s) => s.length));
@@ -247,6 +258,11 @@ export class Trainer implements Disposable {
     return reports.map((report) => ({ ...report, seconds }));
   }
 
+  /** The sequences on whose ratings the raters behind its gold standards were weighed, where that is known. */
+  get goldWeights(): string[] {
+    return union(...[...this.split.train, ...this.split.selection].map((s) => s.goldWeights));
+  }
+
   /** The epochs after which a replica's best weights were taken; the last epoch where nothing was selected. */
   chosenEpoch(replica: number): number {
     const { best, epochs } = this.progress[replica] as ReplicaProgress;
@@ -265,6 +281,7 @@ export class Trainer implements Disposable {
     const earlier = this.#init ? [this.#init] : this.#from;
     const { preprocessing, delay, seed } = this.#settings;
     const delayFitted = union(...earlier.map((c) => c.fitted.delay), this.#delayFitted);
+    const goldFitted = union(...earlier.map((c) => c.fitted.gold), this.goldWeights);
     return {
       version,
       targets: this.#dataset.targets,
@@ -272,14 +289,18 @@ export class Trainer implements Disposable {
       model: this.model,
       normaliser: this.normaliser,
       preprocessing: { ...preprocessing },
+      ...this.#origin,
       delay,
       postprocessing: [],
       fitted: {
         ...this.#fittedStreams(train),
-        ...(this.model.fusion === 'none' ? {} : { fusion: union(this.#init?.fitted.fusion, train) }),
+        ...(this.model.fusion === 'none'
+          ? {}
+          : { fusion: union(this.#init?.fitted.fusion, train, this.seenOutOfFold) }),
         normaliser: earlier.length ? union(...earlier.map((c) => c.fitted.normaliser)) : train,
         epoch: union(...earlier.map((c) => c.fitted.epoch), this.#chosenOn),
         ...(delayFitted.length > 0 ? { delay: delayFitted } : {}),
+        ...(goldFitted.length > 0 ? { gold: goldFitted } : {}),
       },
       seed: seed + replica,
       epoch: best ? this.chosenEpoch(replica) : (this.progress[replica] as ReplicaProgress).epochs,
@@ -418,18 +439,9 @@ export class Trainer implements Disposable {
   }
 }
 
-/** Runs frozen networks over the columns once: their h and y become columns themselves. */
-async function computeStates(
-  checkpoint: Checkpoint,
-  columns: Columns,
-  outputs: number,
-  sizes: Sizes,
-  device: Device,
-): Promise<void> {
-  const model: Model = { streams: checkpoint.model.streams, fusion: 'mean' };
-  using store = storeOf(device, { ...checkpoint, model }, outputs, sizes);
-  using evaluator = new Evaluator(device, columns, { model, outputs, sizes, replicas: 1, states: true }, () => store);
-  await evaluator.run(columns.lengths.map((_, i) => i));
+/** All that a network was fitted on, but for the weights of raters. */
+function networkFitted({ fitted }: Checkpoint): string[][] {
+  return Object.entries(fitted).flatMap(([part, ids]) => (part === 'gold' ? [] : [ids]));
 }
 
 /** The union of frozen networks' normalisers, which must agree where they share a modality. */
@@ -458,4 +470,16 @@ function union(...lists: (string[] | undefined)[]): string[] {
 
 function byTarget(scores: Scores, key: 'cccMean' | 'cccConcat'): Record<string, number | null> {
   return Object.fromEntries(Object.entries(scores).map(([target, s]) => [target, s[key]]));
+}
+
+/** What a checkpoint says of its data: name, and how the features that the model reads come from a recording. */
+function originOf({ name, about, modalities }: Dataset, model: Model): Pick<Checkpoint, 'features' | 'data'> {
+  const inputs = new Set(model.streams.flatMap((stream) => stream.inputs));
+  const recipes = Object.entries(modalities).flatMap(([modality, { features }]) =>
+    features && inputs.has(modality) ? [[modality, features] as const] : [],
+  );
+  return {
+    ...(recipes.length > 0 ? { features: Object.fromEntries(recipes) } : {}),
+    data: { name, ...(about ? { about } : {}) },
+  };
 }

@@ -27,6 +27,8 @@
 #include "core/program.h"
 #include "core/stream.h"
 #include "cpu/dispatch.h"
+#include "features/log_mel.h"
+#include "features/pitch.h"
 
 namespace {
 
@@ -757,6 +759,19 @@ Napi::Value cuda_report(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// (samples, frames): fills `frames` [count(samples), width] of a stretch of sound.
+template <int64_t count(int64_t), void compute(const float*, int64_t, float*), int width>
+Napi::Value sound_frames(const Napi::CallbackInfo& info) {
+  const Napi::Float32Array samples = floats(info[0], "samples");
+  Napi::Float32Array frames = floats(info[1], "frames");
+  const int64_t length = static_cast<int64_t>(samples.ElementLength());
+  if (static_cast<int64_t>(frames.ElementLength()) != count(length) * width) {
+    throw Napi::RangeError::New(info.Env(), "frames must have " + std::to_string(count(length) * width) + " values");
+  }
+  compute(samples.Data(), length, frames.Data());
+  return frames;
+}
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   auto* instance = new Instance();
   env.SetInstanceData(instance);
@@ -777,6 +792,9 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("scratchBuffer", Napi::Function::New<scratch_buffer>(env));
   exports.Set("cudaReport", Napi::Function::New<cuda_report>(env));
   exports.Set("instructionSets", Napi::Function::New<instruction_sets>(env));
+  using namespace circumplex::features;
+  exports.Set("logMel", Napi::Function::New<sound_frames<log_mel_frames, log_mel, LogMel::kBands>>(env));
+  exports.Set("pitch", Napi::Function::New<sound_frames<pitch_frames, pitch, 2>>(env));
   exports.Set("defaultThreads", Napi::Number::New(env, circumplex::default_threads()));
   return exports;
 }

@@ -21,7 +21,19 @@ it('train --cv reports the joined scores, the sessions and the folds', async () 
   expect(document.scores.mean.arousal).toMatchObject({ convention: 'circumplex', frames: 600 });
   expect(Object.keys(document.sessions)).toEqual(['train_1', 'train_2', 'train_3', 'train_4', 'dev_1', 'dev_2']);
   const report = readFileSync(at('cv/report.html'), 'utf8');
-  for (const shown of ['all folds joined', 'Fold fold-3', 'train_2: valence']) expect(report).toContain(shown);
+  for (const shown of ['all folds joined', 'Fold fold-3', 'train_2: valence', 'the train mean'])
+    expect(report).toContain(shown);
+});
+
+it('reports what each fold has searched and fitted, also of folds that were finished before', async () => {
+  const fitted = ['--postprocess', 'bias,scale', '--delay', 'search=0:0.4:0.2'];
+  const { notes } = await json('train', at('data'), '--out', at('fitted'), '--cv', '2', ...QUICK, ...fitted);
+  expect(notes.filter((note: string) => /^(fold-\d: )?searched delay/.test(note)).length).toBeGreaterThan(0);
+  const report = readFileSync(at('fitted/report.html'), 'utf8');
+  for (const shown of ['Annotation delay', 'Fold fold-1', 'After the prediction', 'fold fold-2, replica 0'])
+    expect(report).toContain(shown);
+  await succeed('train', '--out', at('fitted'), '--resume');
+  expect(readFileSync(at('fitted/report.html'), 'utf8')).toContain('fold fold-2, replica 0');
 });
 
 it('--resume takes the plan and the data set from the run, and leaves finished folds alone', async () => {

@@ -58,6 +58,30 @@ describe('circumplex data inspect, as a doctor', () => {
     expect(stdout).toMatch(/^warning {2}arousal: goes from 0 to 2\.45, outside \[-1, 1\]/m);
     expect(await json('data', 'inspect', at('curve.csv'))).toMatchObject({ frames: 50, clock: { rate: 10 } });
   });
+
+  it('takes a file of features, as extractors write it, before it is converted', async () => {
+    mkdirSync(at('egemaps'));
+    const draw = random(3);
+    const lost = (t: number) => (t < 150 ? t : t + 40);
+    const rows = Array.from({ length: 300 }, (_, t) => {
+      const features = Array.from({ length: 26 }, (_, j) => (j === 4 ? 1 : t >= 100 && t < 150 ? 0 : draw.normal()));
+      return [`'a'`, lost(t) / 100, ...features].join(';');
+    });
+    const header = ['name', 'frameTime', ...Array.from({ length: 26 }, (_, j) => `F${j}`)].join(';');
+    writeFileSync(at('egemaps/a.csv'), `${header}\n${rows.join('\n')}\n`);
+    const { stdout } = await succeed('data', 'inspect', at('egemaps/a.csv'));
+    expect(stdout).toMatch(/^ *0\.000 +3\.390 +100\.000 +0\.000 +1$/m);
+    expect(stdout).toMatch(/^ *26 +0\.000 /m);
+    const found = await json('data', 'inspect', at('egemaps/a.csv'));
+    expect(found.names).toHaveLength(26);
+    const kinds = found.findings.map(({ kind }: { kind: string }) => kind);
+    expect(kinds.sort()).toEqual(['column-count', 'constant-feature', 'time-gap']);
+    expect(stdout).not.toMatch(/outside \[-1, 1\]/);
+    const face = Array.from({ length: 200 }, (_, t) => [t + 1, t / 25, 0.9, t < 60 ? 0 : 1, draw.normal()].join(', '));
+    writeFileSync(at('face.csv'), `frame, timestamp, confidence, success, AU01_r\n${face.join('\n')}\n`);
+    const shown = await succeed('data', 'inspect', at('face.csv'), '--features');
+    expect(shown.stdout).toMatch(/face: 30 % of the frames are missing; the longest run is 2\.4 s, face from 0 s/);
+  });
 });
 
 describe('circumplex data gold', () => {
@@ -90,6 +114,47 @@ describe('circumplex data gold', () => {
       expect.stringMatching(/lone\.csv: ewe-ccc needs at least two raters/),
     ]);
     expect(existsSync(at('lone'))).toBe(false);
+  });
+
+  it('weighs raters on other sequences too, and the data set made of it remembers on which', async () => {
+    const draw = random(5);
+    mkdirSync(at('raters'));
+    mkdirSync(at('study/audio'), { recursive: true });
+    const noise = [0.02, 0.5, 0.9];
+    for (const [s, id] of ['a', 'b', 'c'].entries()) {
+      const rows = Array.from({ length: 200 }, (_, t) => {
+        const truth = Math.sin(t / 9 + s);
+        return [t / 10, ...noise.map((sd) => truth + sd * draw.normal())].join(',');
+      });
+      writeFileSync(at(`raters/${id}.csv`), `time,x,y,z\n${rows.join('\n')}\n`);
+      writeFileSync(at(`study/audio/${id}.csv`), `time,f\n${rows.map((row) => row.split(',', 2)).join('\n')}\n`);
+    }
+    const files = ['a', 'b', 'c'].map((id) => at(`raters/${id}.csv`));
+    const make = (target: string, ...more: string[]) =>
+      json('data', 'gold', ...files, '--target', target, '--out', at(`study/targets/${target}`), ...more);
+    const own = await make('arousal');
+    const pooled = await make('valence', '--weigh-on', 'a,b');
+    const weights = (made: typeof own) => made.sequences.map((one: { weights: number[] }) => one.weights);
+    expect(new Set(weights(own).map(String)).size).toBe(3);
+    expect(new Set(weights(pooled).map(String)).size).toBe(1);
+    for (const [x, y, z] of [...weights(own), ...weights(pooled)]) expect(x > y && y > z).toBe(true);
+    await succeed('data', 'convert', 'folders', at('study'), '--out', at('study_data'));
+    const data = await readDataset(at('study_data'));
+    expect(data.targets).toEqual(['arousal', 'valence']);
+    expect(data.sequences.map((s) => s.goldWeights)).toEqual([
+      ['a', 'b'],
+      ['b', 'a'],
+      ['c', 'a', 'b'],
+    ]);
+    const replaced = ['--gold', at('study/targets'), '--targets', 'valence'];
+    await succeed('data', 'convert', 'folders', at('study'), '--out', at('replaced'), ...replaced);
+    const other = await readDataset(at('replaced'));
+    expect([other.targets, other.sequences[0]!.goldWeights]).toEqual([['valence'], ['a', 'b']]);
+    const unknown = await cli('data', 'gold', ...files, '--weigh-on', 'd', '--out', at('unknown'));
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringMatching(/no ratings of d, only of a, b, c/)]);
+    writeFileSync(at('study/targets/valence/gold.json'), '{"sequences": {"a": {"fitted": "b"}}}');
+    const damaged = await cli('data', 'convert', 'folders', at('study'), '--out', at('damaged'));
+    expect([damaged.code, damaged.stderr]).toEqual([1, expect.stringMatching(/valence\/gold\.json: it does not say/)]);
   });
 
   it('puts late raters on one clock, and says by how much they were moved', async () => {

@@ -20,7 +20,7 @@ afterAll(() => folder.remove());
 
 describe('circumplex predict', () => {
   it('writes the curves that the run wrote, and those of every other sequence', () => {
-    expect(readdirSync(at('curves'))).toHaveLength(7);
+    expect(readdirSync(at('curves')).filter((name) => name.endsWith('.csv'))).toHaveLength(7);
     for (const name of readdirSync(at('run/predictions'))) {
       expect(text(`curves/${name}`)).toBe(text(`run/predictions/${name}`));
     }
@@ -256,6 +256,40 @@ describe('circumplex score', () => {
     expect(Object.keys(scored.scores.valence.perSequence)).toEqual(['dev_1', 'dev_2']);
   });
 
+  it('puts the mean of training beside, of the data set or as it is given', async () => {
+    const { trainMean } = await json('score', at('data'), at('dev'));
+    const evaluated = await json('evaluate', at('run/best.safetensors'), at('data'));
+    expect([trainMean.arousal.cccMean, trainMean.arousal.cccConcat]).toEqual([0, 0]);
+    expect(trainMean.arousal.rmse).toBeGreaterThan(0);
+    expect(evaluated.trainMean).toEqual(trainMean);
+    expect((await succeed('score', at('data'), at('dev'))).stdout).toMatch(/^the train mean +valence +1 +0\.000 /m);
+    for (const [name, values] of Object.entries({ dev_gold: '0,1\n1,3\n', taught: '0,5\n1,7\n', made: '0,2\n1,2\n' }))
+      writeFileSync(at(`${name}.csv`), `time,arousal\n${values}`);
+    const alone = ['score', at('dev_gold.csv'), at('made.csv')];
+    expect(await json(...alone)).not.toHaveProperty('trainMean');
+    const given = await json(...alone, '--train', at('taught.csv'), '--report', at('given.html'));
+    expect(given.trainMean.arousal.rmse).toBeCloseTo(Math.sqrt((25 + 9) / 2), 12);
+    expect(text('given.html')).toContain('the train mean');
+  });
+
+  it('warns of curves whose model had seen the sequence, as is noted beside them; with --strict refuses', async () => {
+    const scored = await json('score', at('data'), at('curves'));
+    expect(scored.warnings.join()).toMatch(/curves: the model's normaliser was fitted on .*\(train_/);
+    expect(scored.warnings.join()).toMatch(/curves: the model's epoch was chosen on/);
+    const refused = await cli('score', at('data'), at('curves'), '--strict');
+    expect([refused.code, refused.stdout]).toEqual([1, '']);
+    expect(refused.stderr).toMatch(/--strict: .*curves: the model's streams.audio was fitted on/);
+    const own = await cli('score', at('data'), at('curves/train_1.csv'), '--strict');
+    expect([own.code, own.stderr]).toEqual([1, expect.stringMatching(/\(train_1\)/)]);
+    expect((await json('score', at('data'), at('run/predictions'), '--strict')).warnings).toEqual([]);
+    await succeed('predict', at('run/best.safetensors'), at('data'), '--partition', 'dev', '--out', at('seen'));
+    expect(readdirSync(at('seen'))).toEqual(['dev_1.csv', 'dev_2.csv']);
+    await succeed('predict', at('run/best.safetensors'), at('data'), '--partition', 'train', '--out', at('seen'));
+    expect((await cli('score', at('data'), at('seen'), '--strict')).code).toBe(1);
+    writeFileSync(at('seen/predictions.json'), '{"seen": 3}');
+    expect((await cli('score', at('data'), at('seen'))).stderr).toMatch(/predictions\.json does not say what/);
+  });
+
   it('compares folders by name, columns by name, and warns of what has no gold standard', async () => {
     for (const path of ['gold', 'guess']) mkdirSync(at(path));
     writeFileSync(at('gold/a.csv'), 'time,valence,arousal\n0,1,2\n1,2,1\n2,3,4\n');
@@ -347,9 +381,12 @@ describe('circumplex score', () => {
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('2 columns without names')]);
   });
 
-  it('crops a longer prediction where the convention does', async () => {
+  it('crops a longer prediction where the convention does, and says so', async () => {
     writeFileSync(at('longer.csv'), 'time,valence,arousal\n0,1,2\n1,2,1\n2,3,4\n3,9,9\n');
-    const { scores } = await json('score', at('gold/a.csv'), at('longer.csv'), '--convention', 'avec');
+    const { scores, warnings } = await json('score', at('gold/a.csv'), at('longer.csv'), '--convention', 'avec');
+    expect(warnings).toEqual([
+      expect.stringMatching(/longer\.csv has 4 frames, .*a\.csv has 3: it is cropped, as avec/),
+    ]);
     expect(scores.valence).toMatchObject({ convention: 'avec', frames: 3 });
   });
 });

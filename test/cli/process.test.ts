@@ -1,10 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { build } from 'tsdown';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { QUICK, smallData, temporaryFolder } from './cli.ts';
+import type { CurvesHead } from '../../lib/watch/protocol.ts';
+import { tone } from '../watch/tone.ts';
+import { QUICK, smallData, succeed, temporaryFolder } from './cli.ts';
 
 /** The command line as a process of its own: what signals, kills and permissions do to it. */
 const BUNDLE = resolve('build/cli-test');
@@ -172,6 +174,55 @@ describe('a folder that may not be written', () => {
     }
     expect(existsSync(at('locked/new'))).toBe(false);
   });
+});
+
+it.each(['SIGINT', 'SIGTERM'] as const)('watch serves until %s, and exits with 0', async (signal) => {
+  await start([...train(`watched_${signal}`), '--epochs', '1']).ended;
+  const run = start(['watch', at(`watched_${signal}`), '--json']);
+  let printed = '';
+  run.child.stdout?.on('data', (data: Buffer) => {
+    printed += data;
+  });
+  await run.says('Ctrl-C ends it');
+  const { address } = JSON.parse(printed);
+  const events = await fetch(new URL('events', address));
+  expect([(await fetch(address)).status, events.status]).toEqual([200, 200]);
+  run.child.kill(signal);
+  expect(await run.ended).toMatchObject({ code: 0 });
+  await expect(events.text()).rejects.toThrow();
+  await expect(fetch(address)).rejects.toThrow();
+});
+
+const hasFfmpeg = ['ffmpeg', 'ffprobe'].every((name) => spawnSync(name, ['-version']).status === 0);
+if (!hasFfmpeg) console.warn('SKIPPED: there is no ffmpeg on the path: no recording is watched');
+
+it.skipIf(!hasFfmpeg)('watch predicts a recording, plays it, and says that it is out of domain', async () => {
+  const gold = ['time,arousal,valence', ...Array.from({ length: 101 }, (_, t) => `${t / 25},${t / 100},0.5`)];
+  mkdirSync(at('gold'));
+  for (const name of ['first', 'second']) {
+    writeFileSync(at(`${name}.wav`), tone(4));
+    writeFileSync(at(`gold/${name}.csv`), `${gold.join('\n')}\n`);
+  }
+  writeFileSync(at('talk.wav'), tone(3));
+  const recordings = ['first.wav', 'second.wav'].map(at);
+  await succeed('embed', ...recordings, '--gold', at('gold'), '--out', at('corpus'), '--recipe', 'audio=sound-signals');
+  await succeed('train', at('corpus'), '--out', at('heard'), '--selection', 'none', ...QUICK);
+  const run = start(['watch', at('heard/best.safetensors'), at('talk.wav'), '--json']);
+  let printed = '';
+  run.child.stdout?.on('data', (data: Buffer) => {
+    printed += data;
+  });
+  await run.says('Ctrl-C ends it');
+  const { address } = JSON.parse(printed);
+  const answer = await fetch(new URL('recordings/talk', address));
+  const head = (await answer.json()) as CurvesHead;
+  expect(head).toMatchObject({ id: 'talk', rate: 25, targets: ['arousal', 'valence'], curves: ['mean'] });
+  expect(head.notes[0]).toMatch(/talk is out of domain: the model was trained on corpus\./);
+  expect(Math.abs(head.frames - 75)).toBeLessThanOrEqual(1);
+  const sound = await fetch(new URL('recordings/talk/media', address), { headers: { range: 'bytes=0-3' } });
+  expect([sound.status, await sound.text()]).toEqual([206, 'RIFF']);
+  run.child.kill('SIGINT');
+  expect(await run.ended).toMatchObject({ code: 0 });
 });
 
 it('the process exits with the codes that are promised', async () => {

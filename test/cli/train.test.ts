@@ -180,6 +180,24 @@ describe('circumplex train', () => {
     expect(config('fused').from).toEqual(nets);
   });
 
+  it('fuses frozen nets by what nets predict that had not seen the sequence', async () => {
+    const nets = ['audio', 'video'].map((name) => at(`${name}/best.safetensors`));
+    for (const name of ['audio', 'video']) {
+      const folds = ['--cv', '2', '--cv-partitions', 'train'];
+      await succeed('train', at('data'), '--out', at(`${name}_cv`), '--streams', name, ...QUICK, ...folds);
+    }
+    expect(config('audio_cv')).toMatchObject({ cv: 2, cvPartitions: ['train'] });
+    const cvs = [at('audio_cv'), at('video_cv')];
+    const fuse = ['--fusion', 'static', '--epochs', '2', '--from', ...nets, '--out-of-fold', ...cvs];
+    await succeed('train', at('data'), '--out', at('honest'), ...fuse, '--strict');
+    expect(config('honest').outOfFold).toEqual(cvs);
+    await succeed('train', '--out', at('honest'), '--resume', '--epochs', '3');
+    const resumed = await succeed('train', '--out', at('audio_cv'), '--resume');
+    expect(resumed.stdout).toMatch(/^session train_4 /m);
+    const lone = await cli('train', at('data'), '--out', at('lone'), '--cv-partitions', 'train', ...QUICK);
+    expect([lone.code, lone.stderr]).toEqual([2, expect.stringContaining('--cv-partitions is for --cv')]);
+  });
+
   it('starts from a checkpoint, and remembers what that one was fitted on', async () => {
     const init = ['--init', at('audio/best.safetensors')];
     const given = ['--selection', 'ids:train_1', '--epochs', '1', '--hidden', '4'];

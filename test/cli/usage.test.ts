@@ -122,6 +122,13 @@ const WRONG_USAGE: Case[] = [
   ['evaluate <run/best.safetensors> <data> --partition val', /Allowed choices/],
   ['evaluate <run/best.safetensors> <data> --convention mine', /no scoring convention is called "mine"/],
   ['score <curves> <curves> --convention mine', /no scoring convention is called "mine"/],
+  ['watch', /missing required argument 'INPUT'/],
+  ['watch <run/best.safetensors>', /name what to look at: a recording, a dataset directory, or a run directory/],
+  ['watch <data>', /is no run directory: name a checkpoint/],
+  ['watch <run> <both>', /one recording, dataset or run at a time/],
+  ['watch <run> --host 0.0.0.0', /served to loopback alone.*ssh -L/],
+  ['watch <run> --host 192.168.0.7', /served to loopback alone/],
+  ['watch <run> --port 70000', /whole number from 0 to 65535/],
   ['data', /^Usage: circumplex data/],
   ['data convert iemocap <data> --out <new>', /Allowed choices are recola, sewa, muse, send, studyforrest, folders/],
   ['data synthesize --out <new> --kind real', /Allowed choices are demo, reliability/],
@@ -187,6 +194,11 @@ const FAILED: [...Case, code: string][] = [
   ['score <data> <others>', /no prediction has the name of a gold standard: dev_9/, 'ERR_DATA'],
   ['score <nowhere> <curves>', /nowhere cannot be read/, 'ERR_FILE'],
   ['score <curves> <empty>', /holds no .csv, .arff or .npy file/, 'ERR_FILE'],
+  ['watch <run/best.safetensors> <nowhere>', /no dataset.json/, 'ERR_DATA'],
+  ['watch <run/best.safetensors> <faster>', /at 12.5 Hz, these at 25 Hz/, 'ERR_CHECKPOINT'],
+  ['watch <truncated.safetensors> <data>', /the file is truncated/, 'ERR_CHECKPOINT'],
+  ['watch <run/best.safetensors> <late.csv>', /a recording cannot be predicted: .*circumplex embed/, 'ERR_CHECKPOINT'],
+  ['watch <run> --media <nowhere>', /is not there/, 'ERR_DATA'],
   ['data inspect <curves>', /no dataset.json/, 'ERR_DATA'],
   ['data convert recola <data> --out <new>', /ratings_gold_standard/, 'ERR_DATA'],
   ['data convert studyforrest <data> --out <new>', /does not exist/, 'ERR_FILE'],
@@ -233,7 +245,18 @@ describe('a failure exits with 1, says what to do and writes nothing', () => {
 });
 
 describe('help', () => {
-  const commands = ['', 'demo', 'train', 'predict', 'evaluate', 'score', 'reproduce', 'reproduce lucas2020', 'doctor'];
+  const commands = [
+    '',
+    'demo',
+    'train',
+    'predict',
+    'evaluate',
+    'score',
+    'reproduce',
+    'reproduce lucas2020',
+    'watch',
+    'doctor',
+  ];
   const ofData = [
     'data',
     'data inspect',

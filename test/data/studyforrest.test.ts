@@ -29,7 +29,10 @@ describe.skipIf(!PRESENT)('convertStudyforrest', () => {
 
   it('gives eight sequences cropped where the next begins, each its own session, all for training', () => {
     expect(data).toMatchObject({ name: 'studyforrest', rate: 25, targets: ['arousal', 'valence'] });
-    expect(data.modalities).toEqual({ audio: { size: 2 }, video: { size: 5 } });
+    expect(data.modalities).toEqual({
+      audio: { size: 2, features: { kind: 'sound-signals' } },
+      video: { size: 5, features: { kind: 'picture-signals' } },
+    });
     expect(data.sequences.map(({ length }) => length)).toEqual(LENGTHS);
     expect(data.sequences.map(({ id }) => id)).toEqual(LENGTHS.map((_, i) => `run-${i + 1}`));
     expect(data.sequences.every(({ id, session, partition }) => session === id && partition === 'train')).toBe(true);

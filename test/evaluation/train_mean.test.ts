@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { score } from '../../lib/evaluation/score.ts';
-import { predictMean, trainMean } from '../../lib/evaluation/train_mean.ts';
+import { predictMean, trainMean, trainMeanPairs } from '../../lib/evaluation/train_mean.ts';
 
 describe('trainMean', () => {
   it('averages each target over all labelled frames, not over sequence means', () => {
@@ -20,5 +20,21 @@ describe('predictMean', () => {
     const gold = Float64Array.of(0, 0, 1, 2, 5, 6);
     const scores = score([{ sequence: 's', gold, prediction }], ['arousal', 'valence']);
     expect([scores.arousal?.cccMean, scores.valence?.cccConcat]).toEqual([0, 0]);
+  });
+});
+
+describe('trainMeanPairs', () => {
+  const gold = Float64Array.of(0, 1, 2, 5);
+  const pairs = [{ sequence: 's', gold, prediction: Float64Array.of(9, 9, 9, 9) }];
+
+  it('puts the mean of training in the place of predictions', () => {
+    const [pair] = trainMeanPairs(pairs, [Float64Array.of(1, 10, 3, NaN)], 2)!;
+    expect([pair!.sequence, ...pair!.prediction]).toEqual(['s', 2, 10, 2, 10]);
+    expect(score([pair!], ['arousal', 'valence']).arousal?.rmse).toBeCloseTo(Math.sqrt((4 + 0) / 2), 12);
+  });
+
+  it('is none where training has no label of a target', () => {
+    expect(trainMeanPairs(pairs, [Float64Array.of(1, NaN)], 2)).toBeNull();
+    expect(trainMeanPairs(pairs, [], 2)).toBeNull();
   });
 });

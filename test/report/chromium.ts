@@ -63,13 +63,13 @@ export class Chromium implements AsyncDisposable {
     return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
   }
 
-  /** Opens a local file at this width of the window, px, and waits until it is loaded. */
-  async open(file: string, width: number, scheme: 'light' | 'dark' = 'light'): Promise<void> {
+  /** Opens a local file, or an address, at this width of the window, px, and waits until it is loaded. */
+  async open(place: string, width: number, scheme: 'light' | 'dark' = 'light'): Promise<void> {
     const metrics = { width, height: 800, deviceScaleFactor: 1, mobile: width < 600 };
     await this.send('Emulation.setDeviceMetricsOverride', metrics);
     await this.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
     this.events.length = 0;
-    await this.send('Page.navigate', { url: pathToFileURL(file).href });
+    await this.send('Page.navigate', { url: /^http:/.test(place) ? place : pathToFileURL(place).href });
     while (!this.events.some(({ method }) => method === 'Page.loadEventFired')) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -83,8 +83,13 @@ export class Chromium implements AsyncDisposable {
     return result.value;
   }
 
-  async pressTab(): Promise<void> {
-    const key = { key: 'Tab', code: 'Tab', windowsVirtualKeyCode: 9 };
+  pressTab(): Promise<void> {
+    return this.press('Tab', 9);
+  }
+
+  /** A key by its name and its virtual code of Windows; `text` is what it types. */
+  async press(name: string, windowsVirtualKeyCode: number, text?: string): Promise<void> {
+    const key = { key: name, code: name, windowsVirtualKeyCode, ...(text === undefined ? {} : { text }) };
     await this.send('Input.dispatchKeyEvent', { type: 'rawKeyDown', ...key });
     await this.send('Input.dispatchKeyEvent', { type: 'keyUp', ...key });
   }

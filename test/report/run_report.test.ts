@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type Scores, score } from '../../lib/evaluation/index.ts';
+import { type Scores, score, trainMeanPairs } from '../../lib/evaluation/index.ts';
 import type { Prediction } from '../../lib/models/predict.ts';
 import { type RunReport, runReport, runScores } from '../../lib/report/run_report.ts';
-import { systemScores } from '../../lib/report/score_tables.ts';
+import { systemScores, trainMeanScores } from '../../lib/report/score_tables.ts';
 
 const [length, targets] = [40, ['arousal', 'valence']];
 const wave = (phase: number) => Float64Array.from({ length: 2 * length }, (_, i) => Math.sin(i / 5 + phase));
@@ -38,10 +38,16 @@ const report: RunReport = {
   parts: {
     dev: {
       systems: systemsOf('dev_1', 'dev_2'),
+      trainMean: trainMeanScores(trainMeanPairs(pairsOf('dev_1', 'dev_2'), [wave(0)], 2) ?? [], targets),
       reliability: null,
       sequences: ['dev_1', 'dev_2'].map((id) => ({ gold: wave(0), prediction: prediction(id, traces) })),
     },
-    test: { systems: [], reliability: null, sequences: [{ gold: null, prediction: prediction('test_1', traces) }] },
+    test: {
+      systems: [],
+      trainMean: null,
+      reliability: null,
+      sequences: [{ gold: null, prediction: prediction('test_1', traces) }],
+    },
   },
   learning: [
     {
@@ -50,6 +56,8 @@ const report: RunReport = {
       best: { 0: 2 },
     },
   ],
+  delays: {},
+  postprocessing: {},
   loss: 'training loss',
   staticWindows: {},
   rate: 12.5,
@@ -70,6 +78,30 @@ describe("a run's report", () => {
     expect(html).toContain('95% of chance lies left of it');
     expect(html).toMatch(/2 sessions; intervals of 95%.*optimistic with fewer than 30 sessions/);
     expect(html).toContain('all 2 replicas');
+  });
+
+  it('puts the train mean beside the scores, but not among the replicas', async () => {
+    const html = await runReport(report);
+    expect(html.match(/the train mean<\/th><td[^>]*>(arousal|valence)/g)).toHaveLength(2);
+    expect(html).toMatch(/All replicas: dev.*all 2 replicas/s);
+  });
+
+  it('shows what was searched and fitted besides', async () => {
+    const curve = [0, 1, 2].map((seconds) => ({ seconds, cccMean: seconds === 1 ? 0.4 : 0.2 }));
+    const html = await runReport({
+      ...report,
+      delays: { 'Fold a': { arousal: { seconds: 1, curve } } },
+      postprocessing: {
+        'fold a, replica 0': [
+          { target: 'arousal', kind: 'median', before: 0.4, after: 0.45, kept: true },
+          { target: 'arousal', kind: 'bias', before: 0.45, after: 0.44, kept: false },
+        ],
+      },
+    });
+    expect(html).toMatch(/Annotation delay.*Fold a/s);
+    expect(html).toMatch(/After the prediction.*fold a, replica 0.*median.*0\.400.*0\.450.*kept/s);
+    expect(html).not.toMatch(/0\.440<\/td><td[^>]*>kept/);
+    expect(await runReport(report)).not.toMatch(/Annotation delay|After the prediction/);
   });
 
   it('draws each target of each sequence with the fusion weights, held from frame to frame of the curve', async () => {
@@ -117,7 +149,10 @@ describe("a run's report", () => {
 
   it('draws nine sequences of a part and says where the others are', async () => {
     const many = Array.from({ length: 11 }, (_, i) => ({ gold: wave(0), prediction: prediction(`dev_${i + 1}`) }));
-    const html = await runReport({ ...report, parts: { dev: { systems: [], reliability: null, sequences: many } } });
+    const html = await runReport({
+      ...report,
+      parts: { dev: { systems: [], trainMean: null, reliability: null, sequences: many } },
+    });
     expect(html).toContain('dev_9: arousal');
     expect(html).not.toContain('dev_10: arousal');
     expect(html).toContain('2 more sequences are not drawn');
@@ -130,7 +165,10 @@ describe("a run's report", () => {
     const pairs = ids.map((sequence, i) => ({ sequence, gold: wave(0), prediction: values(i) }));
     const systems = [systemScores({ name: 'this model', replicas: [pairs] }, targets)];
     const sequences = ids.map((id, i) => ({ gold: wave(0), prediction: { ...prediction(id), values: values(i) } }));
-    const html = await runReport({ ...report, parts: { dev: { systems, reliability: null, sequences } } });
+    const html = await runReport({
+      ...report,
+      parts: { dev: { systems, trainMean: null, reliability: null, sequences } },
+    });
     const drawn = [...html.matchAll(/<title>(dev_\d+): arousal/g)].map(([, id]) => id);
     expect(drawn).toEqual(['dev_1', 'dev_2', 'dev_3', 'dev_4', 'dev_9', 'dev_10', 'dev_11', 'dev_12']);
     const ccc = systems[0]?.replicas[0]?.arousal?.perSequence.dev_12?.ccc as number;

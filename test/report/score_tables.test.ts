@@ -53,5 +53,6 @@ describe('conditionTable', () => {
 describe('describeConvention', () => {
   it.each(Object.keys(conventions) as (keyof typeof conventions)[])('says the divisors of %s', (name) => {
     expect(describeConvention(name)).toContain(`variance / ${conventions[name].variance};`);
+    expect(describeConvention(name).includes('is cropped')).toBe(conventions[name].lengths !== 'equal');
   });
 });

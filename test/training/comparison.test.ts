@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -5,7 +6,7 @@ import { type Dataset, readCurves, synthesize } from '../../lib/data/index.ts';
 import { stream } from '../../lib/models/model.ts';
 import { random } from '../../lib/random.ts';
 import { predictByRidge, predictTrainMean } from '../../lib/training/comparison/linear.ts';
-import { predictBySvr, SVR_FUSIONS } from '../../lib/training/comparison/svr.ts';
+import { inContext, predictBySvr, SVR_FUSIONS } from '../../lib/training/comparison/svr.ts';
 import { chosenSystems, compare, systemsOf } from '../../lib/training/index.ts';
 import { parts } from '../../lib/training/parts.ts';
 import { folder } from '../data/folder.ts';
@@ -59,7 +60,7 @@ describe('comparators', () => {
     expect(Object.keys(found).sort()).toEqual(['svr-audio', 'svr-video', ...SVR_FUSIONS].sort());
     const again = await predictBySvr(other!, 0, settings);
     for (const [name, { predictions, chosen }] of Object.entries(found)) {
-      expect(again[name]).toEqual({ predictions, chosen });
+      expect(again[name]).toEqual({ predictions, chosen, notes: [] });
       for (const { id, length } of part!.held)
         expect(predictions[id]?.every(Number.isFinite) && predictions[id]).toHaveLength(2 * length);
     }
@@ -71,6 +72,39 @@ describe('comparators', () => {
     const made = part!.held.flatMap((s) => [...(found['svr-mean']!.predictions[s.id] as Float64Array)]);
     const product = gold.reduce((sum, g, i) => sum + g * made[i]!, 0);
     expect(product).toBeGreaterThan(0);
+  });
+
+  it('of a single training session say what nothing could choose', async () => {
+    const sequences = data.sequences.map((s) => ({ ...s, session: s.partition }));
+    const [part] = parts({ ...data, sequences }, 0);
+    const settings = {
+      decimate: 25,
+      widths: [2],
+      costs: [0.1],
+      delays: { from: 0, to: 1, step: 1 },
+      contexts: [0],
+      folds: 2,
+    };
+    const { 'svr-audio': svr } = await predictBySvr(part!, 0, settings);
+    expect(svr!.notes).toEqual([expect.stringMatching(/single session/)]);
+    expect(predictByRidge(part!, 0).notes).toEqual([expect.stringMatching(/single session/)]);
+  });
+
+  it('late fusion looks at frames of the same recording alone, the frame itself in the middle', () => {
+    const view = (shift: number) => {
+      const curves = {
+        a: Float64Array.of(1, 2, 3).map((x) => x + shift),
+        b: Float64Array.of(7, 8).map((x) => x + shift),
+      };
+      return { inner: curves, held: curves };
+    };
+    const views = [view(0), view(0.5)];
+    expect(inContext(views, 'held', 'b', 0)).toEqual({ data: Float64Array.of(7, 7.5, 8, 8.5), rows: 2, columns: 2 });
+    const { data, rows, columns } = inContext(views, 'inner', 'a', 2);
+    expect([rows, columns]).toEqual([3, 10]);
+    expect([...data.subarray(0, 5)]).toEqual([1, 1, 1, 2, 3]);
+    expect([...data.subarray(15, 20)]).toEqual([1.5, 1.5, 2.5, 3.5, 3.5]);
+    expect([...data.subarray(20, 25)]).toEqual([1, 2, 3, 3, 3]);
   });
 
   it('of one modality there is no fusion', async () => {
@@ -138,6 +172,8 @@ describe('a comparison', () => {
       ['static', 2],
     ]);
     expect(result.systems[0]?.scores[0]?.arousal?.cccMean).toBe(0);
+    const fitted = ['train_1', 'train_2', 'train_3', 'train_4', 'train_5'];
+    expect(result.parts).toEqual({ dev: { fitted, scored: ['dev_1', 'dev_2'] } });
     expect(new Set(result.systems.flatMap(({ scores }) => scores.map((s) => s.valence?.frames))).size).toBe(1);
     expect(result.tests.every(({ b }) => b === 'attention')).toBe(true);
     expect(result.tests).toHaveLength(4 * 2 * 2);
@@ -156,6 +192,16 @@ describe('a comparison', () => {
       /was begun with epochs \d+, not 3/,
     );
     await expect(compare(poisoned(data), systems, settings)).rejects.toThrow(/was begun with other data/);
+    const wider = { ...model, streams: model.streams.map((own) => ({ ...own, hidden: 4 })) };
+    const others = chosenSystems(systemsOf(data, wider), ['mean', 'attention']);
+    await expect(compare(data, others, settings)).rejects.toThrow(/units\/attention was begun with model .*"hidden":3/);
+    const added = chosenSystems(systemsOf(data, model), ['mean', 'olb', 'attention']);
+    expect((await compare(data, added, settings)).systems.map(({ name }) => name)).toEqual([
+      'mean',
+      'olb',
+      'attention',
+    ]);
+    expect((await stat(result_)).mtimeMs).toBe(written);
     const elsewhere = { ...settings, out: join(out, 'predictions') };
     await expect(compare(data, systems, elsewhere)).rejects.toThrow(/predictions is not empty \(attention/);
     await expect(compare(data, systems, { ...settings, reference: 'olb' })).rejects.toThrow(/'olb' is not among/);
@@ -178,6 +224,23 @@ describe('a comparison', () => {
     expect(wild?.systems[0]?.scores).not.toEqual(clean?.systems[0]?.scores);
   });
 
+  it('chooses nothing on what is scored', async () => {
+    const path = await folder();
+    const asked = chosenSystems(systemsOf(data, model), ['model']);
+    const point = (selection: string) => [{ name: selection, model, options: { ...options, selection } }];
+    for (const [name, own] of Object.entries({
+      dev: { selection: 'dev' },
+      fold: { selection: 'ids:train_1', cv: 'session' as const },
+      grid: { grid: () => point('ids:dev_2') },
+    })) {
+      const out = join(path, name);
+      await expect(compare(data, asked, { ...options, ...own, out })).rejects.toThrow(
+        /chooses on sequences that are scored \((dev_1, dev_2|train_1|dev_2)\)/,
+      );
+      expect(existsSync(out)).toBe(false);
+    }
+  });
+
   it('a grid is decided inside each part', async () => {
     const path = await folder();
     const point = (name: string, learningRate: number) => ({ name, model, options: { ...options, learningRate } });
@@ -192,6 +255,13 @@ describe('a comparison', () => {
     const best = Object.entries(chosen.selection).sort((a, b) => b[1] - a[1])[0]?.[0];
     expect(chosen.point).toBe(best);
     expect(wild?.systems[0]?.parts.dev?.chosen).toEqual(chosen);
+    const other = {
+      ...options,
+      epochs: 6,
+      out: join(path, '0'),
+      grid: () => [point('fast', 0.02), point('idle', 1e-8)],
+    };
+    await expect(compare(data, asked, other)).rejects.toThrow(/units\/model was begun with grid/);
     const none = { ...options, selection: 'none' };
     const unchosen = () => [{ name: 'only', model, options: none }];
     await expect(compare(data, asked, { ...none, out: join(path, 'none'), grid: unchosen })).rejects.toThrow(

@@ -44,7 +44,7 @@ const LAYOUTS: Record<string, Layout> = {
   send: { what: 'SENDv1: features/{Train,Valid,Test}/<set>, ratings/{Train,Valid,Test}', convert: convertSend },
   studyforrest: { what: 'portrayed emotions in the film, see docs/data.md', convert: convertFilm },
   folders: {
-    what: "anybody's: targets/, a folder a modality, partitions.csv (sequence,partition,session) if there is any",
+    what: "anybody's: targets/ (a file a sequence, or a folder a target of them), a folder a modality, partitions.csv (sequence,partition,session) if there is any",
     convert: convertFolders,
   },
 };
@@ -78,6 +78,12 @@ export function convertCommand(io: Io): Command {
       ),
     )
     .addOption(option('--targets <list>', 'which, in this order (default: all; send rating)', names))
+    .addOption(
+      option(
+        '--gold <folder>',
+        "gold standards in place of the source's own: a folder a target, called after it, with a file a sequence, as data gold writes",
+      ),
+    )
     .addOption(option('--sessions <file>', '.csv with the columns sequence, session'))
     .addOption(option('--rate <hz>', 'labels per second, where their files have no times', positive))
     .addOption(

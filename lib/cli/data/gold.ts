@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { Command } from 'commander';
-import { makeDirectory, readForeignCurves, writeCurves, writeFileWhole } from '../../data/index.ts';
+import { makeDirectory, readForeignCurves, writeCurves, writeFileWhole, writeGoldWeights } from '../../data/index.ts';
 import { CircumplexError } from '../../errors.ts';
 import {
   ALIGNMENT_METHODS,
+  type AlignedRatings,
   type AlignmentMethod,
   alignRatings,
   GOLD_METHODS,
@@ -13,6 +14,7 @@ import {
   type GroupAgreement,
   goldStandard,
   groupAgreement,
+  joinedRatings,
   mapRaters,
   movingAverage,
   type RaterAgreement,
@@ -37,6 +39,7 @@ interface GoldFlags {
   align: 'none' | AlignmentMethod;
   band: number;
   weigh: 'aligned' | 'raw';
+  weighOn?: string[];
   smoothBefore?: { window: Window; order: number };
   standardise?: boolean;
   smoothAfter?: Window;
@@ -92,6 +95,13 @@ export function goldCommand(io: Io): Command {
     )
     .addOption(
       option(
+        '--weigh-on <sequences>',
+        "one weight a rater, of these sequences' ratings together: train_1,train_2, or all (default: each sequence's own weights)",
+        (text) => text.split(','),
+      ),
+    )
+    .addOption(
+      option(
         '--smooth-after <window>',
         'a moving average of the fused curve: frames (odd) or seconds, as 11 or 0.4s',
         window,
@@ -122,25 +132,49 @@ interface MadeGold extends GoldStandard {
   moved?: number[];
 }
 
+interface RatedFile {
+  path: string;
+  sequence: string;
+  /** Of its gold standard. */
+  file: string;
+  times: Float64Array;
+  ratings: Ratings;
+  /** Smoothed and standardised, not aligned. */
+  raw: Ratings;
+  aligned: AlignedRatings | null;
+}
+
 async function makeGold(io: Io, paths: readonly string[], flags: GoldFlags): Promise<void> {
   const { out, target, method, report } = flags;
-  const made: MadeGold[] = [];
-  const rated: RatedSequence[] = [];
+  const read: RatedFile[] = [];
   for (const path of paths) {
     const { names, times, values } = await readForeignCurves(path);
     if (!names || !times) throw new CircumplexError('ERR_DATA', `${path} names no raters, or has no time: use a .csv`);
     const ratings = { raters: names, values };
     const sequence = basename(path, extname(path));
     const file = join(out, `${sequence}.csv`);
-    if (existsSync(file) || made.some((one) => one.file === file)) {
+    if (existsSync(file) || read.some((one) => one.file === file)) {
       throw new CircumplexError('ERR_FILE', `${file} is there already: choose another --out`);
     }
-    const one = { sequence, file, times, ...about(path, () => fused(ratings, times, flags)) };
-    made.push(one);
-    rated.push({ sequence, times, names, ratings: values, gold: one.values, agreement: one.raters });
+    read.push({ path, sequence, file, times, ratings, ...about(path, () => prepared(ratings, times, flags)) });
   }
+  const weighing = weighedOn(read, flags);
+  const joint = weighing && joinedRatings(weighing.map((one) => ratingsThatWeigh(one, flags)));
+  const made = read.map((one): MadeGold => {
+    const { path, sequence, file, times, ratings } = one;
+    const agreement = about(path, () => agreementOf(ratings, times, flags.lagWithin));
+    const gold = about(path, () => fused(one, joint ?? ratingsThatWeigh(one, flags), flags));
+    return { sequence, file, times, ...gold, ...agreement };
+  });
+  const rated = made.map(({ sequence, times, values: gold, raters: agreement }, i): RatedSequence => {
+    const { raters: names, values } = (read[i] as RatedFile).ratings;
+    return { sequence, times, names, ratings: values, gold, agreement };
+  });
   await makeDirectory(out);
   for (const { file, times, values } of made) await writeCurves(file, [target], values, times);
+  const fitted = (sequence: string) => (method === 'mean' ? [] : (weighing?.map((one) => one.sequence) ?? [sequence]));
+  const notes = made.map(({ sequence }) => [sequence, { method, fitted: fitted(sequence) }] as const);
+  await writeGoldWeights(out, Object.fromEntries(notes));
   const table = agreementTable(made, flags);
   if (report !== undefined) {
     const provenance = { version, ratings: paths, ...flags };
@@ -151,26 +185,44 @@ async function makeGold(io: Io, paths: readonly string[], flags: GoldFlags): Pro
   printResult(io, asJson, document, `${toText(table)}\n${toText(groupTable(made))}`);
 }
 
-function fused(given: Ratings, times: Float64Array, flags: GoldFlags) {
-  const { method, align, band, weigh, smoothBefore, standardise, smoothAfter } = flags;
-  const agreement = agreementOf(given, times, flags.lagWithin);
-  const frames = (span: Window) => (typeof span === 'number' ? span : oddFrames(span.seconds * rateOf(times)));
-  let ratings = given;
+/** The ratings of a file before they are fused: smoothed, standardised, aligned. */
+function prepared(given: Ratings, times: Float64Array, flags: GoldFlags): Pick<RatedFile, 'raw' | 'aligned'> {
+  const { align, band, smoothBefore, standardise } = flags;
+  let raw = given;
   if (smoothBefore) {
     const { window: span, order } = smoothBefore;
-    ratings = mapRaters(ratings, (curve) => savitzkyGolay(curve, frames(span), order));
+    raw = mapRaters(raw, (curve) => savitzkyGolay(curve, framesOf(span, times), order));
   }
-  if (standardise) ratings = mapRaters(ratings, standardised);
-  const aligned =
-    align === 'none' ? null : alignRatings(ratings, { method: align, band: Math.round(band * rateOf(times)) });
-  const gold = goldStandard(aligned ?? ratings, method, weigh === 'raw' ? { weighedBy: ratings } : {});
-  const values = smoothAfter ? movingAverage(gold.values, frames(smoothAfter)) : gold.values;
-  return {
-    values,
-    weights: gold.weights,
-    ...agreement,
-    ...(aligned && { moved: aligned.lags.map((lag) => lag / rateOf(times)) }),
-  };
+  if (standardise) raw = mapRaters(raw, standardised);
+  const inFrames = () => Math.round(band * rateOf(times));
+  return { raw, aligned: align === 'none' ? null : alignRatings(raw, { method: align, band: inFrames() }) };
+}
+
+/** The files whose ratings together weigh the raters, or null where each weighs its own. */
+function weighedOn(read: readonly RatedFile[], { weighOn }: GoldFlags): RatedFile[] | null {
+  if (weighOn === undefined) return null;
+  if (weighOn.join() === 'all') return [...read];
+  return weighOn.map((id) => {
+    const found = read.find(({ sequence }) => sequence === id);
+    if (found) return found;
+    const there = read.map(({ sequence }) => sequence).join(', ');
+    throw new CircumplexError('ERR_CONFIG', `--weigh-on: there are no ratings of ${id}, only of ${there}`);
+  });
+}
+
+function ratingsThatWeigh({ raw, aligned }: RatedFile, { weigh }: GoldFlags): Ratings {
+  return weigh === 'raw' ? raw : (aligned ?? raw);
+}
+
+function fused({ raw, aligned, times }: RatedFile, weighedBy: Ratings, { method, smoothAfter }: GoldFlags) {
+  const gold = goldStandard(aligned ?? raw, method, { weighedBy });
+  const values = smoothAfter ? movingAverage(gold.values, framesOf(smoothAfter, times)) : gold.values;
+  const moved = aligned && { moved: aligned.lags.map((lag) => lag / rateOf(times)) };
+  return { values, weights: gold.weights, ...moved };
+}
+
+function framesOf(span: Window, times: Float64Array): number {
+  return typeof span === 'number' ? span : oddFrames(span.seconds * rateOf(times));
 }
 
 /** The nearest odd number, the larger of two. */
@@ -200,11 +252,11 @@ function evenRate(times: Float64Array): number | null {
   return even && period > 0 ? 1 / period : null;
 }
 
-function agreementTable(made: readonly MadeGold[], { target, method, align }: GoldFlags): Table {
+function agreementTable(made: readonly MadeGold[], { target, method, align, weighOn }: GoldFlags): Table {
   const moved = made.some((one) => one.moved);
   return checkTable({
     title: `Raters' agreement, ${target}`,
-    note: `Agreement is CCC over the frames where both speak, of the ratings as they are: the mean over the other raters, then with their mean, as is Pearson's r. Lag: by how many seconds the rater follows the others' mean. Weights: ${method}.${moved ? ` Moved: to the front by ${align}, on average, in seconds.` : ''}`,
+    note: `Agreement is CCC over the frames where both speak, of the ratings as they are: the mean over the other raters, then with their mean, as is Pearson's r. Lag: by how many seconds the rater follows the others' mean. Weights: ${method}${weighOn ? `, on the ratings of ${weighOn.join(', ')} together` : ''}.${moved ? ` Moved: to the front by ${align}, on average, in seconds.` : ''}`,
     columns: [
       { name: 'sequence' },
       { name: 'rater' },

@@ -3,31 +3,56 @@ import { Command } from 'commander';
 import {
   type CurvesInspection,
   diagnoseFiles,
+  type FeaturesInspection,
   type Finding,
   type Inspection,
   inspect,
   inspectCurves,
+  inspectFeatures,
   PARTITIONS,
   readDataset,
 } from '../../data/index.ts';
 import { CircumplexError } from '../../errors.ts';
 import { checkTable, type Table, toText } from '../../report/index.ts';
 import { Failed, type Io, log, printResult } from '../io.ts';
-import { JSON_OPTION } from '../options.ts';
+import { JSON_OPTION, option, real, whole } from '../options.ts';
+
+interface InspectFlags {
+  features?: boolean;
+  rate?: number;
+  array?: string;
+  face?: number;
+  json?: boolean;
+}
+
+/** Ratings and predictions have so many columns at most; what has more is taken for features. */
+const FEW = 12;
 
 /** `circumplex data inspect` */
 export function inspectCommand(io: Io): Command {
   return new Command('inspect')
-    .summary('describe a dataset directory, or a file of curves, in numbers, and what is wrong with it')
+    .summary('describe a dataset directory, or a file of curves or features, in numbers, and what is wrong with it')
     .description(
       'Reads and checks a dataset directory: partitions, ranges, missing frames; then what is likely to go wrong with it, ' +
-        'and what to do. Or a file of curves or ratings: its clock, gaps, ranges.',
+        'and what to do. Or a file of curves, ratings or features: its clock, gaps, ranges.',
     )
-    .argument('<DIR|FILE>', 'dataset directory; or .csv, .arff or .npy of curves')
+    .argument('<DIR|FILE>', 'dataset directory; or .csv, .arff or .npy of curves; or a file of features')
+    .addOption(
+      option('--features', `a file holds features (default: where it is .npz, or has more than ${FEW} columns)`),
+    )
+    .addOption(
+      option(
+        '--rate <hz>',
+        'rows per second of features without times (default: 25)',
+        real('greater than 0', (value) => value > 0),
+      ),
+    )
+    .addOption(option('--array <name>', '.npz of several arrays: which'))
+    .addOption(option('--face <id>', 'OpenFace, of several faces: the face_id', whole(0)))
     .addOption(JSON_OPTION())
-    .action(async (path: string, { json }: { json?: boolean }) => {
+    .action(async (path: string, flags: InspectFlags) => {
       const isFile = (await stat(path).catch(() => null))?.isFile();
-      return isFile ? inspectFile(io, path, json) : inspectDirectory(io, path, json);
+      return isFile ? inspectFile(io, path, flags) : inspectDirectory(io, path, flags.json);
     });
 }
 
@@ -45,8 +70,13 @@ async function inspectDirectory(io: Io, directory: string, json: boolean | undef
   printResult(io, json, whole, inspectionText(whole));
 }
 
-async function inspectFile(io: Io, path: string, json: boolean | undefined): Promise<void> {
-  const inspection = await inspectCurves(path);
+async function inspectFile(io: Io, path: string, { json, features, ...options }: InspectFlags): Promise<void> {
+  const inspection = features || /\.npz$/i.test(path) ? null : await inspectCurves(path);
+  if (inspection === null || Object.keys(inspection.curves).length > FEW) {
+    const found = await inspectFeatures(path, options);
+    printResult(io, json, found, `${featureTables(found).map(toText).join('\n')}\n${findingsText(found.findings)}`);
+    return;
+  }
   const tables = curvesTables(inspection).map(toText).join('\n');
   printResult(io, json, inspection, `${tables}\n${findingsText(inspection.findings)}`);
 }
@@ -128,20 +158,44 @@ function inspectionTables(inspection: Inspection): Table[] {
   ].map(checkTable);
 }
 
-function curvesTables({ file, frames, clock, curves }: CurvesInspection): Table[] {
+function clockTable({ file, frames, clock }: Pick<CurvesInspection, 'file' | 'frames' | 'clock'>): Table {
+  return {
+    title: `${file}: ${frames} rows${clock ? '' : ', without times'}`,
+    note: clock ? 'Jitter: most milliseconds off a regular clock.' : '',
+    columns: [
+      { name: 'start (s)' },
+      { name: 'seconds' },
+      { name: 'rate (Hz)' },
+      { name: 'jitter (ms)' },
+      { name: 'gaps', digits: 0 },
+    ],
+    rows: clock ? [[clock.start, clock.seconds, clock.rate, 1e3 * clock.jitter, clock.gaps.length]] : [],
+  };
+}
+
+function featureTables({ features, ...file }: FeaturesInspection): Table[] {
+  const { size, missing, min, mean, max, constant } = features;
   return [
+    clockTable(file),
     {
-      title: `${file}: ${frames} rows${clock ? '' : ', without times'}`,
-      note: clock ? 'Jitter: most milliseconds off a regular clock.' : '',
+      title: 'Features',
+      note: 'Over the valid frames of all features; constant features never change.',
       columns: [
-        { name: 'start (s)' },
-        { name: 'seconds' },
-        { name: 'rate (Hz)' },
-        { name: 'jitter (ms)' },
-        { name: 'gaps', digits: 0 },
+        { name: 'features', digits: 0 },
+        { name: 'missing frames (%)' },
+        { name: 'min' },
+        { name: 'mean' },
+        { name: 'max' },
+        { name: 'constant features', digits: 0 },
       ],
-      rows: clock ? [[clock.start, clock.seconds, clock.rate, 1e3 * clock.jitter, clock.gaps.length]] : [],
+      rows: [[size, share(missing), min, mean, max, constant.length]],
     },
+  ].map(checkTable);
+}
+
+function curvesTables({ curves, ...file }: CurvesInspection): Table[] {
+  return [
+    clockTable(file),
     {
       title: 'Curves',
       note: '',

@@ -20,6 +20,7 @@ import { resolveSettings, type TrainingSettings, type TrainOptions } from '../op
 import { type Part, parts } from '../parts.ts';
 import { openResumable } from '../resumable_directory.ts';
 import { fingerprint } from '../run_directory.ts';
+import { split } from '../selection.ts';
 import type { EpochReport } from '../trainer.ts';
 import { isFinished, readUnit, runUnit, type Unit, writeUnit } from '../unit.ts';
 import { type Fitted, predictByRidge, predictTrainMean } from './linear.ts';
@@ -68,6 +69,8 @@ export interface Comparison {
   /** What is scored, in words. */
   scored: string;
   sessions: number;
+  /** Of each part, the sequences that everything was fitted to and chosen on, and those that are scored. */
+  parts: Record<string, { fitted: string[]; scored: string[] }>;
   systems: ComparedSystem[];
   /** Each system against the reference. */
   tests: PairedComparison[];
@@ -83,8 +86,9 @@ export type CompareProgress = (place: { system: string; part: string; report?: E
  * Fits systems to the same parts of a data set and compares them on what was held out: the same sessions, the same
  * frames. Whatever a system chooses, it chooses on the part's training sessions.
  *
- * @throws CircumplexError ERR_CONFIG without a system, or where `out` was begun with other settings; ERR_DATA where with
- *   other data; ERR_FILE where it holds something else; and as `train`
+ * @throws CircumplexError ERR_CONFIG without a system, where sequences that are scored would choose, or where `out` was
+ *   begun with other settings or models; ERR_DATA where with other data; ERR_FILE where it holds something else; and as
+ *   `train`
  */
 export async function compare(
   dataset: Dataset,
@@ -99,8 +103,18 @@ export async function compare(
   }
   const settings = resolveSettings(training);
   const plan = parts(dataset, settings.dataSeed, cv);
-  const begun = { ...settings, cv: cv ?? null, grid: grid !== undefined, fingerprint: fingerprint(dataset) };
-  await openResumable(out, 'comparison.json', begun);
+  const networks = systems.filter((system) => system.kind === 'network');
+  const variants = (system: Network) => (grid && !system.options ? grid(system.name) : null);
+  const points = networks.flatMap((system) => variants(system) ?? []);
+  for (const { selection, dataSeed } of [settings, ...points.map((point) => resolveSettings(point.options))]) {
+    for (const part of plan) checkChoice(part, selection, dataSeed);
+  }
+  await openResumable(out, 'comparison.json', { ...settings, cv: cv ?? null, fingerprint: fingerprint(dataset) });
+  // What is no network follows from the data and the settings alone.
+  for (const system of networks) {
+    const own = { model: system.model, options: system.options ?? null, grid: describeGrid(variants(system)) };
+    await openResumable(join(out, 'units', system.name), 'system.json', own);
+  }
   const units = new Map<string, Unit[]>(systems.map(({ name }) => [name, []]));
   for (const part of plan) {
     for (const system of systems) {
@@ -142,12 +156,38 @@ export async function compare(
     dataset: dataset.name,
     scored: whole ? 'partition dev' : `${plan.length} folds of whole sessions, joined`,
     sessions: new Set(held.map((s) => s.session)).size,
+    parts: Object.fromEntries(plan.map((part) => [part.name, idsOf(part)])),
     systems: compared,
     tests: systems.length > 1 ? compareSystems(curves, targets, { ...statistics, reference }) : [],
     reference,
     curves,
     settings,
   };
+}
+
+function idsOf({ dataset, held }: Part): { fitted: string[]; scored: string[] } {
+  const scored = held.map(({ id }) => id);
+  const fitted = dataset.sequences.filter((s) => s.partition === 'train' || s.partition === 'selection');
+  return { fitted: fitted.map(({ id }) => id), scored };
+}
+
+type Network = Extract<System, { kind: 'network' }>;
+
+/** As system.json has it. */
+function describeGrid(points: readonly GridPoint[] | null) {
+  return points?.map(({ name, model, options }) => ({ name, model, settings: resolveSettings(options) })) ?? null;
+}
+
+/** @throws ERR_CONFIG where the sequences that choose the epoch, and all else, are among those that are scored */
+function checkChoice({ dataset, held }: Part, selection: string, dataSeed: number): void {
+  const chooses = split(dataset, selection, dataSeed).selection.map(({ id }) => id);
+  const both = held.filter(({ id }) => chooses.includes(id)).map(({ id }) => id);
+  if (both.length === 0) return;
+  throw new CircumplexError(
+    'ERR_CONFIG',
+    `selection '${selection}' chooses on sequences that are scored (${both.join(', ')}): a comparison chooses on the ` +
+      "training sessions; take 'inner'",
+  );
 }
 
 async function unitOf(
@@ -178,9 +218,9 @@ async function unitOf(
   return readUnit(directory, part);
 }
 
-function fixedUnit({ predictions, chosen }: Fitted, seconds: number): Unit {
+function fixedUnit({ predictions, chosen, notes = [] }: Fitted, seconds: number): Unit {
   const curves = Object.entries(predictions).map(([id, curve]) => [id, [Float32Array.from(curve)]]);
-  return { epochs: [], selection: [], median: 0, notes: [], seconds, chosen, predictions: Object.fromEntries(curves) };
+  return { epochs: [], selection: [], median: 0, notes, seconds, chosen, predictions: Object.fromEntries(curves) };
 }
 
 /**

@@ -24,6 +24,8 @@ import { shuffle } from '../selection.ts';
 export interface Fitted {
   predictions: Record<string, Float64Array>;
   chosen: Record<string, unknown>;
+  /** What a reader of its scores must know. */
+  notes?: string[];
 }
 
 export interface RidgeSettings {
@@ -76,7 +78,8 @@ export function predictByRidge({ dataset, held }: Part, dataSeed: number, settin
   const lambda = lambdas[best] as number;
   const pairs = scored(fitAll(train, lambda), recordings.slice(taught.length), n);
   const predictions = Object.fromEntries(pairs.map((pair) => [pair.sequence, pair.prediction as Float64Array]));
-  return { predictions, chosen: { lambda } };
+  const notes = others.length === 0 ? ['train has a single session: no session has chosen the penalty of ridge'] : [];
+  return { predictions, chosen: { lambda }, notes };
 }
 
 /** A sequence as a regression takes it, and its gold at the labels' rate. */

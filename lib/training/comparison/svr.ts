@@ -66,7 +66,7 @@ export function svrName(modality: string): string {
 type Curves = Record<string, Float64Array>;
 
 /** Both what inner folds predicted for the training sequences, and all of them for those held out. */
-interface Predicted {
+export interface Predicted {
   inner: Curves;
   held: Curves;
 }
@@ -141,13 +141,17 @@ export async function predictBySvr(
       keep('svr-linear', target, curves, chosen);
     }
   }
+  const notes =
+    folds < 2
+      ? ['train has a single session: svr systems were chosen on what they were fitted to, without a delay']
+      : [];
   return Object.fromEntries(
     Object.entries(systems).map(([name, { curves, chosen }]) => {
       const predictions = held.map(({ id, length }) => {
         const joined = sideBySide(curves.map((of) => of[id] as Float64Array));
         return [id, interpolate(joined, curves.length, settings.decimate, length)] as const;
       });
-      return [name, { predictions: Object.fromEntries(predictions), chosen }];
+      return [name, { predictions: Object.fromEntries(predictions), chosen, notes }];
     }),
   );
 }
@@ -284,8 +288,11 @@ function linearFusion(problem: Problem, views: readonly Predicted[], { contexts 
   return { curves: fuse(context, train, held, 'held'), chosen: { context } };
 }
 
-/** Beyond a recording's edges its first and last frame. */
-function inContext(views: readonly Predicted[], of: 'inner' | 'held', id: string, context: number): Matrix {
+/**
+ * Each frame of every view with `context` frames to either side, all of one recording: beyond its edges stand its first and
+ * its last frame.
+ */
+export function inContext(views: readonly Predicted[], of: 'inner' | 'held', id: string, context: number): Matrix {
   const curves = views.map((view) => view[of][id] as Float64Array);
   const rows = (curves[0] as Float64Array).length;
   const columns = curves.length * (2 * context + 1);

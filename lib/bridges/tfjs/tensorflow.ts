@@ -1,0 +1,27 @@
+import { createRequire } from 'node:module';
+import type * as Core from '@tensorflow/tfjs-core';
+import type * as Layers from '@tensorflow/tfjs-layers';
+import { CircumplexError } from '../../errors.ts';
+
+/** The TensorFlow.js that the program uses: it must be the same copy, or its tensors and layers are strangers to ours. */
+function load(): { core: typeof Core; layers: typeof Layers } {
+  const require = createRequire(import.meta.url);
+  const packages = [
+    ['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers'],
+    ['@tensorflow/tfjs', '@tensorflow/tfjs'],
+  ] as const;
+  const causes: unknown[] = [];
+  for (const [core, layers] of packages) {
+    try {
+      return { core: require(core), layers: require(layers) };
+    } catch (error) {
+      causes.push(error);
+    }
+  }
+  const remedy = 'npm install @tensorflow/tfjs, or @tensorflow/tfjs-core, -layers and a backend';
+  throw new CircumplexError('ERR_CONFIG', `circumplex/tfjs needs TensorFlow.js 4, which is not installed: ${remedy}`, {
+    cause: new AggregateError(causes),
+  });
+}
+
+export const { core: tf, layers: tfl } = load();
