@@ -74,6 +74,14 @@ auto guarded(Napi::Env env, Body body) -> decltype(body()) {
 
 constexpr uint64_t kTags = 0x7a1f0c5e63d2b894;
 
+template <class Self>
+Self& unwrap(const Napi::Value& value) {
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&Self::kTag)) {
+    throw Napi::TypeError::New(value.Env(), std::string("expected a ") + Self::kName);
+  }
+  return *Self::Unwrap(value.As<Napi::Object>());
+}
+
 // A wrapped object that gives its memory back on dispose(), when it is collected, or when its thread ends: not every
 // runtime collects what a terminated worker leaves. Its tag, which no script can set, says what it is: a prototype does
 // not.
@@ -95,6 +103,10 @@ class Handle : public Napi::ObjectWrap<Self>, public Owner {
   }
 
  protected:
+  // For accessors: of a method Node checks the receiver itself.
+  static const std::shared_ptr<Held>& receiver(const Napi::CallbackInfo& info) {
+    return unwrap<Self>(info.This()).held(info.Env());
+  }
   template <class Make>
   void hold(Napi::Env env, Make make) {
     guarded(env, [&] {
@@ -123,14 +135,6 @@ class Handle : public Napi::ObjectWrap<Self>, public Owner {
   std::shared_ptr<Owners> owners_;
   int64_t bytes_ = 0;
 };
-
-template <class Self>
-Self& unwrap(const Napi::Value& value) {
-  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&Self::kTag)) {
-    throw Napi::TypeError::New(value.Env(), std::string("expected a ") + Self::kName);
-  }
-  return *Self::Unwrap(value.As<Napi::Object>());
-}
 
 int64_t integer(const Napi::Value& value, const char* what) {
   if (!value.IsNumber()) throw Napi::TypeError::New(value.Env(), std::string(what) + " must be a number");
@@ -187,12 +191,12 @@ class DeviceHandle : public Handle<DeviceHandle, Device> {
   }
 
  private:
-  Napi::Value name(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), held(info.Env())->name()); }
+  Napi::Value name(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), receiver(info)->name()); }
   Napi::Value description(const Napi::CallbackInfo& info) {
-    return Napi::String::New(info.Env(), held(info.Env())->description());
+    return Napi::String::New(info.Env(), receiver(info)->description());
   }
   Napi::Value threads(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), held(info.Env())->threads());
+    return Napi::Number::New(info.Env(), receiver(info)->threads());
   }
 };
 
@@ -581,7 +585,7 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
   }
   Napi::Value kernels(const Napi::CallbackInfo& info) {
     Napi::Array list = Napi::Array::New(info.Env());
-    for (const std::string& kernel : held(info.Env())->kernels()) {
+    for (const std::string& kernel : receiver(info)->kernels()) {
       list.Set(list.Length(), Napi::String::New(info.Env(), kernel));
     }
     return list;
