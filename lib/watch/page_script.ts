@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { readText } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { packageRoot } from '../package.ts';
