@@ -30,6 +30,32 @@ export class CircumplexError extends Error {
   ) {
     super(message, options);
   }
+
+  /** Plain data, which JSON and messages between threads carry; {@link CircumplexError.from} makes an error of it again. */
+  toJSON(): CircumplexErrorJson {
+    const { name, code, message, stack, cause } = this;
+    return { name, code, message, stack, ...(cause === undefined ? {} : { cause: String(cause) }) };
+  }
+
+  /**
+   * The error that {@link CircumplexError.toJSON} was called on: a message to another thread clones an Error without its
+   * `code`, and fails where the `cause` cannot be cloned.
+   */
+  static from({ code, message, stack, cause }: CircumplexErrorJson): CircumplexError {
+    const error = new CircumplexError(code, message, cause === undefined ? undefined : { cause });
+    if (stack !== undefined) error.stack = stack;
+    return error;
+  }
+}
+
+/** A {@link CircumplexError} as plain data. */
+export interface CircumplexErrorJson {
+  name: 'CircumplexError';
+  code: CircumplexErrorCode;
+  message: string;
+  stack?: string | undefined;
+  /** In words. */
+  cause?: string;
 }
 
 /** A value of any kind as messages show it: its JSON, of at most 80 letters. */

@@ -65,7 +65,7 @@ export {
   writeCurves,
   writeDataset,
 } from './data/index.ts';
-export { CircumplexError, type CircumplexErrorCode } from './errors.ts';
+export { CircumplexError, type CircumplexErrorCode, type CircumplexErrorJson } from './errors.ts';
 export {
   type Aggregate,
   type AlignedRatings,
@@ -161,6 +161,7 @@ export {
   type RunSettings,
   Store,
   schedule,
+  scope,
   singleChunk,
   type Value,
 } from './graph/index.ts';

@@ -1,13 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { Binding } from './binding.ts';
 import { CircumplexError, type CircumplexErrorCode } from './errors.ts';
+import { EXTERNAL, packageRoot, require } from './package.ts';
 import { version } from './version.ts';
-
-const require = createRequire(import.meta.url);
-const load = require('node-gyp-build') as (directory: string) => Binding;
 
 /** Holds the addon with CUDA kernels beside those for the CPU. Nobody gets it who does not ask for it. */
 const CUDA_PACKAGE = '@circumplex/cuda13-linux-x64-gnu';
@@ -77,7 +74,7 @@ function loadNative(): Loaded {
     const message = `CIRCUMPLEX_NATIVE=${explicit} holds no CUDA kernels: name a build that does, or unset it`;
     return { binding: loadExplicit(explicit), problem: { installed: false, message } };
   }
-  const root = packageRoot(dirname(fileURLToPath(import.meta.url)));
+  const root = packageRoot();
   const { binding, problem } = loadCudaPackage(root);
   return { binding: binding ?? loadOwn(root), problem };
 }
@@ -109,12 +106,12 @@ function loadCudaPackage(root: string | undefined): { binding?: Binding; problem
 }
 
 function loadOwn(root: string | undefined): Binding {
-  const start = dirname(fileURLToPath(import.meta.url));
-  if (root === undefined) {
-    const remedy = 'If a bundler took circumplex in, mark it as external, so that it loads from node_modules.';
-    throw notFound(`no package.json of circumplex above ${start}`, remedy);
-  }
-  return attempt(() => load(root), root, buildRemedy(root));
+  if (root === undefined) throw notFound('the package circumplex itself was not found', EXTERNAL);
+  const step = () => {
+    const load = createRequire(join(root, 'package.json'))('node-gyp-build') as (directory: string) => Binding;
+    return load(root);
+  };
+  return attempt(step, root, remedy(root));
 }
 
 function attempt(step: () => Binding, source: string, remedy: string): Binding {
@@ -126,10 +123,16 @@ function attempt(step: () => Binding, source: string, remedy: string): Binding {
   }
 }
 
-function buildRemedy(root: string): string {
+/** Where the engine can be built; elsewhere, where it runs. */
+function remedy(root: string): string {
+  if (process.platform === 'win32') return 'There is no engine for Windows: use it in WSL 2, as on Linux.';
+  if (process.platform !== 'linux') return `There is no engine for ${process.platform}: use it in a Linux container.`;
   if (isClone(root)) return 'Build it: npm run build:native';
   const script = join(root, 'scripts', 'build-native.cjs');
-  return `Build it here (needs CMake 3.18 and a C++20 compiler): npm install cmake-js@8 node-addon-api@8 && node ${script}`;
+  return (
+    'The package holds engines for Linux with glibc 2.28 or newer, on x64 and arm64. To build one here (needs CMake 3.18, ' +
+    `make and a C++20 compiler): npm install cmake-js@8 node-addon-api@8 && node ${script}`
+  );
 }
 
 function isClone(root: string): boolean {
@@ -137,18 +140,19 @@ function isClone(root: string): boolean {
 }
 
 function notFound(reason: string, remedy: string, cause?: unknown): CircumplexError {
-  const machine = `${process.platform}-${process.arch}, Node ${process.versions.node}`;
+  const machine = `${process.platform}-${process.arch}${libc()}, Node ${process.versions.node}`;
   const message = `circumplex found no native engine that loads here (${machine})\n  - ${reason}\n${remedy}`;
   return new CircumplexError('ERR_NATIVE_NOT_FOUND', message, { cause });
 }
 
-/** The sources lie in lib/, the bundles in dist/ and dist/cli: walks up to this package's package.json. */
-export function packageRoot(start: string): string | undefined {
-  for (let directory = start; ; directory = dirname(directory)) {
-    const file = join(directory, 'package.json');
-    if (existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'circumplex') {
-      return directory;
-    }
-    if (directory === dirname(directory)) return undefined;
-  }
+/** Of the C library; null where it is another. */
+export function glibcVersion(): string | null {
+  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime ?? null;
+}
+
+function libc(): string {
+  if (process.platform !== 'linux') return '';
+  const glibc = glibcVersion();
+  return glibc === null ? ' without glibc' : ` with glibc ${glibc}`;
 }

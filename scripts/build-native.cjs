@@ -8,6 +8,7 @@
 //                          CIRCUMPLEX_TESTS, the C++ tests on a GPU too. A list of architectures, such as 90-real:
 //                          builds it for these alone, beside all else
 //   CMAKE_TOOLCHAIN_FILE   for a cross build, with npm_config_arch or PREBUILD_ARCH
+//   CIRCUMPLEX_OUTPUT      another place for the addon: a file
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
@@ -27,7 +28,9 @@ const variant = [forPackage ? 'cuda' : '', config, arch, ...sanitize.split(',')]
 const work = path.join(root, 'build', 'cmake', variant);
 const built = path.join(work, config, forPackage ? 'circumplex-cuda.node' : 'circumplex.node');
 // In the package the addon has the name that @napi-rs/cli gives it.
-const target = path.join(root, 'build', forPackage ? 'cuda/circumplex.linux-x64-gnu.node' : 'Release/circumplex.node');
+const target =
+  env.CIRCUMPLEX_OUTPUT ||
+  path.join(root, 'build', forPackage ? 'cuda/circumplex.linux-x64-gnu.node' : 'Release/circumplex.node');
 const command = forPackage ? 'build:cuda' : 'build:native';
 
 function fail(message) {

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { Command } from 'commander';
 import type { CudaReport } from '../binding.ts';
 import { Device, defaultDevice } from '../graph/device.ts';
-import { binding, cudaPackageProblem } from '../native.ts';
+import { binding, cudaPackageProblem, glibcVersion } from '../native.ts';
+import { require } from '../package.ts';
 import { version } from '../version.ts';
 import { Failed, type Io, printResult, standardIo } from './io.ts';
 import { JSON_OPTION } from './options.ts';
@@ -55,7 +55,6 @@ export function doctorCommand(io: Io = standardIo): Command {
 
 function diagnose(): Diagnosis {
   const [{ model = 'unknown' } = {}] = cpus();
-  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   const missing: string[] = [];
   const engine = attempt(missing, loadEngine);
   const device = engine === null ? null : attempt(missing, openDefault);
@@ -67,7 +66,7 @@ function diagnose(): Diagnosis {
     version,
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
-    glibc: header.glibcVersionRuntime ?? null,
+    glibc: glibcVersion(),
     cpu: { model, cores: availableParallelism(), memoryGiB: gibibytes(totalmem()) },
     engine,
     device,
@@ -133,7 +132,7 @@ function gibibytes(bytes: number): number {
 
 /** Node remembers which file it loaded an addon from. */
 function pathOf(native: unknown): string {
-  const { cache } = createRequire(import.meta.url);
+  const { cache } = require;
   return Object.keys(cache).find((path) => cache[path]?.exports === native) ?? 'unknown';
 }
 

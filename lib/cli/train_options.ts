@@ -140,6 +140,7 @@ const SETTINGS: readonly { setting: keyof TrainingSettings; attribute: string; o
     (text) => text.split(',').map(oneOf(...POSTPROCESSING)),
   ),
   setting('refit', '--refit', 'train again on all of train, for the epochs that were chosen'),
+  setting('tensorboard', '--tensorboard', 'also write TensorBoard event files, beside each metrics.jsonl'),
 ];
 
 function setting(key: keyof TrainingSettings, flags: string, text: string, parse?: (text: string) => unknown) {
@@ -150,7 +151,7 @@ function setting(key: keyof TrainingSettings, flags: string, text: string, parse
     : typeof value === 'object' && value !== null
       ? (value as { kind: string }).kind
       : String(value ?? 'none');
-  const described = key === 'refit' ? text : `${text} (default: ${shown})`;
+  const described = typeof value === 'boolean' ? text : `${text} (default: ${shown})`;
   return { setting: key, attribute, option: () => option(flags, described, parse) };
 }
 

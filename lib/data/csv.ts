@@ -1,12 +1,10 @@
-import { createRequire } from 'node:module';
 import { CircumplexError } from '../errors.ts';
 import { checkHeader, checkWidth, emptyTable, notATable, parseCell } from './cells.ts';
+import { csvParser } from './csv_parse.ts';
 import { readText } from './files.ts';
 import { type RowVisitor, visitNumberRows, visitTextRows } from './number_rows.ts';
 
 export { parseCell };
-
-const require = createRequire(import.meta.url);
 
 /** A table of text cells; `lines[row]` is the row's line in the file, counted from 1. */
 export interface TextTable {
@@ -109,7 +107,7 @@ export function parseRows(
   bare: string[] | null = null,
 ): { header: string[]; lines: number[] } {
   // Loaded on first use: a quarter of the time of importing this package, and a prediction needs no table.
-  const { parse } = require('csv-parse/sync') as typeof import('csv-parse/sync');
+  const parse = csvParser();
   let header = bare;
   const lines: number[] = [];
   try {

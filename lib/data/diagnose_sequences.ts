@@ -1,9 +1,9 @@
 import type { Dataset, Sequence } from './dataset.ts';
 import { type Finding, some } from './finding.ts';
 
-/** Sequences that are there twice, sessions that two partitions share, and no sessions at all. */
+/** Sequences that are there twice, sessions that two partitions share or none has, raters weighed on what is scored. */
 export function diagnoseSequences(dataset: Dataset): Finding[] {
-  return [...doubled(dataset), ...sharedSessions(dataset), ...noSessions(dataset)];
+  return [...doubled(dataset), ...sharedSessions(dataset), ...noSessions(dataset), ...weighedOnHeld(dataset)];
 }
 
 function doubled({ sequences }: Dataset): Finding[] {
@@ -85,6 +85,22 @@ function noSessions({ sequences }: Dataset): Finding[] {
       where: 'sequences',
       what: 'each is a session of its own: intervals, tests and cross-validation take all of them as independent',
       do: 'give sequences that share people or a room, such as the two sides of a dialogue, the same session',
+    },
+  ];
+}
+
+function weighedOnHeld({ sequences }: Dataset): Finding[] {
+  const held = sequences.filter(({ partition }) => partition === 'dev' || partition === 'test').map(({ id }) => id);
+  const taught = sequences.filter(({ id }) => !held.includes(id)).flatMap(({ goldWeights = [] }) => goldWeights);
+  const seen = held.filter((id) => taught.includes(id));
+  if (seen.length === 0) return [];
+  return [
+    {
+      severity: 'warning',
+      kind: 'gold-leak',
+      where: 'gold of train',
+      what: `its raters were weighed on the ratings of sequences of dev and test (${some(seen)}) too`,
+      do: 'weigh raters on sequences of train alone (`data gold --weigh-on`)',
     },
   ];
 }

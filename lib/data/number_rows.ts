@@ -1,10 +1,8 @@
 import { open } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { CircumplexError } from '../errors.ts';
 import { checkHeader, checkWidth, emptyTable, notATable, parseCell } from './cells.ts';
+import { csvParser } from './csv_parse.ts';
 import { readError } from './files.ts';
-
-const require = createRequire(import.meta.url);
 
 /** Who takes the rows of a table of numbers, one after the other. */
 export interface RowVisitor {
@@ -258,7 +256,7 @@ class NumberRows {
 
   #cells(record: Buffer, line: number): string[] | null {
     // Loaded on first use: a quarter of the time of importing this package, and a prediction needs no table.
-    const { parse } = require('csv-parse/sync') as typeof import('csv-parse/sync');
+    const parse = csvParser();
     try {
       const options = { bom: line === 1, trim: true, skip_empty_lines: true, relax_column_count: true };
       return parse(record, { ...options, delimiter: this.#delimiter })[0] ?? null;

@@ -10,10 +10,11 @@ import { CircumplexError } from '../errors.ts';
  * @param range what to install: a version that is known to work
  * @param purpose what it is wanted for, as the end of "is needed "
  * @param file of the package, where not its main one is wanted
+ * @param beside a file beside which it is looked for first
  * @throws ERR_NOT_INSTALLED with the line that installs it
  */
-export function optionalPackage<T>(name: string, range: string, purpose: string, file = ''): T {
-  return found(name, range, purpose, (require) => require(name + file) as T);
+export function optionalPackage<T>(name: string, range: string, purpose: string, file = '', beside?: string): T {
+  return found(name, range, purpose, beside, (require) => require(name + file) as T);
 }
 
 /**
@@ -21,12 +22,24 @@ export function optionalPackage<T>(name: string, range: string, purpose: string,
  *
  * @throws ERR_NOT_INSTALLED with the line that installs it
  */
-export function optionalPackageFile(name: string, range: string, purpose: string, file: string): string {
-  return found(name, range, purpose, (require) => require.resolve(name + file));
+export function optionalPackageFile(
+  name: string,
+  range: string,
+  purpose: string,
+  file: string,
+  beside?: string,
+): string {
+  return found(name, range, purpose, beside, (require) => require.resolve(name + file));
 }
 
-function found<T>(name: string, range: string, purpose: string, load: (require: NodeJS.Require) => T): T {
-  const places = [import.meta.url, join(process.cwd(), 'package.json')];
+function found<T>(
+  name: string,
+  range: string,
+  purpose: string,
+  beside: string | undefined,
+  load: (require: NodeJS.Require) => T,
+): T {
+  const places = [...(beside ? [beside] : []), import.meta.url, join(process.cwd(), 'package.json')];
   let failure: unknown;
   for (const place of places) {
     try {

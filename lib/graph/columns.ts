@@ -2,6 +2,7 @@ import type { NativeData } from '../binding.ts';
 import { CircumplexError } from '../errors.ts';
 import { binding, guarded } from '../native.ts';
 import type { Device } from './device.ts';
+import { gone, made } from './scope.ts';
 
 /**
  * A data set on the device: named columns over sequences. A column is a modality, the targets, or a place for what a
@@ -16,6 +17,7 @@ export class Columns implements Disposable {
     readonly lengths: readonly number[],
   ) {
     this.native = guarded(() => new (binding().Data)(device.native, [...lengths]));
+    made(this);
   }
 
   /** Adds a column of zeros. A second column of the same name and shape is the same column. */
@@ -53,6 +55,7 @@ export class Columns implements Disposable {
 
   dispose(): void {
     this.native.dispose();
+    gone(this);
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,7 @@
 import type { NativeDevice } from '../binding.ts';
 import { CircumplexError } from '../errors.ts';
 import { binding, cudaPackageProblem, guarded } from '../native.ts';
+import { gone, made, outsideScopes } from './scope.ts';
 
 export interface DeviceOptions {
   /**
@@ -12,8 +13,9 @@ export interface DeviceOptions {
   /** CPU threads; default: what affinity and the cgroup's quota grant. */
   threads?: number | undefined;
   /**
-   * CPU instruction set: 'scalar', 'avx2' or 'avx512', or with bfloat16 products 'avx2-bf16' or 'avx512-bf16' (of which
-   * the first is there for its figures: it is no faster); default: CIRCUMPLEX_ISA, or the best there is.
+   * CPU instruction set: 'scalar', 'avx2', 'avx512' or on arm64 'neon', or with bfloat16 products 'avx2-bf16' or
+   * 'avx512-bf16' (of which the first is there for its figures: it is no faster); default: CIRCUMPLEX_ISA, or the best
+   * there is.
    */
   isa?: string | undefined;
   /**
@@ -41,6 +43,7 @@ export class Device implements Disposable {
     }
     this.#scratch = options.scratch;
     this.native = open(wanted, threads, options.isa ?? '', options.scratch ?? '');
+    made(this);
   }
 
   /** 'cpu' or 'cuda:N'. */
@@ -67,6 +70,7 @@ export class Device implements Disposable {
 
   dispose(): void {
     this.native.dispose();
+    gone(this);
   }
 
   [Symbol.dispose](): void {
@@ -129,7 +133,7 @@ let eager: Device | undefined;
 export function eagerDevice(): Device {
   if (eager === undefined) {
     const wanted = preferred();
-    eager = new Device({ device: wanted === 'auto' ? 'cpu' : wanted, threads: 1 });
+    eager = outsideScopes(() => new Device({ device: wanted === 'auto' ? 'cpu' : wanted, threads: 1 }));
   }
   return eager;
 }

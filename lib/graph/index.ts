@@ -5,4 +5,5 @@ export { Graph, type GraphSizes, type Initialisation, type ParameterSpec, type V
 export { Program, type RunOptions, type RunSettings, singleChunk } from './program.ts';
 export { ProgramStream, type StreamInput } from './program_stream.ts';
 export { schedule } from './schedule.ts';
+export { scope } from './scope.ts';
 export { Store } from './store.ts';

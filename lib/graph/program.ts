@@ -5,6 +5,7 @@ import type { Columns } from './columns.ts';
 import type { Device } from './device.ts';
 import type { Graph, Value } from './graph.ts';
 import { SCHEDULE_COLUMNS } from './schedule.ts';
+import { gone, made } from './scope.ts';
 import type { Store } from './store.ts';
 
 export type { RunSettings } from '../binding.ts';
@@ -46,6 +47,7 @@ export class Program implements Disposable {
           })),
         }),
     );
+    made(this);
   }
 
   /** Which kernel serves each call, in order: 'lstm: lane-blocked recurrence'. */
@@ -137,6 +139,7 @@ export class Program implements Disposable {
 
   dispose(): void {
     this.native.dispose();
+    gone(this);
   }
 
   [Symbol.dispose](): void {

@@ -2,6 +2,7 @@ import type { NativeStream, NativeStreamState } from '../binding.ts';
 import { binding, guarded } from '../native.ts';
 import type { Value } from './graph.ts';
 import type { Program } from './program.ts';
+import { gone, made } from './scope.ts';
 
 export type { NativeStreamState as ProgramStreamState } from '../binding.ts';
 
@@ -47,6 +48,7 @@ export class ProgramStream implements Disposable {
           states: states.map((value) => value.id),
         }),
     );
+    made(this);
   }
 
   /** Frames [n, features]; returns how many predictions it wrote, n or fewer. */
@@ -74,6 +76,7 @@ export class ProgramStream implements Disposable {
 
   dispose(): void {
     this.#native.dispose();
+    gone(this);
   }
 
   [Symbol.dispose](): void {

@@ -4,6 +4,7 @@ import { binding, guarded } from '../native.ts';
 import type { Device } from './device.ts';
 import type { Graph, ParameterSpec } from './graph.ts';
 import { uniform } from './philox.ts';
+import { gone, made } from './scope.ts';
 
 const ALIGN = 16; // floats: 64 bytes, so that no two tensors share a cache line
 
@@ -47,6 +48,7 @@ export class Store implements Disposable {
     const names: StoreBlock[] = ['parameters', 'gradients', 'first', 'second'];
     for (const name of names) this.#blocks.set(name, allocate(device, 4 * this.total * replicas));
     this.steps = allocate(device, 4 * Math.max(1, this.segments.length) * replicas);
+    made(this);
   }
 
   /** A store with the parameters that `graph` uses. */
@@ -128,6 +130,7 @@ export class Store implements Disposable {
   dispose(): void {
     for (const block of this.#blocks.values()) block.dispose();
     this.steps.dispose();
+    gone(this);
   }
 
   [Symbol.dispose](): void {

@@ -4,6 +4,7 @@ import { Device, type DeviceOptions } from '../graph/device.ts';
 import { Graph, type Value } from '../graph/graph.ts';
 import { Program } from '../graph/program.ts';
 import { ProgramStream, type ProgramStreamState, type StreamInput } from '../graph/program_stream.ts';
+import { gone, made, outsideScopes } from '../graph/scope.ts';
 import type { Store } from '../graph/store.ts';
 import { windowReach } from '../ops/attentive_lstm.ts';
 import { type Checkpoint, sizesOf } from './checkpoint.ts';
@@ -59,7 +60,7 @@ export function predictionStream<T extends string = 'arousal' | 'valence'>(
   checkpoint: Checkpoint,
   options: PredictionStreamOptions = {},
 ): PredictionStream<T> {
-  return new PredictionStream(checkpoint, options);
+  return made(outsideScopes(() => new PredictionStream<T>(checkpoint, options)));
 }
 
 interface Modality {
@@ -232,6 +233,7 @@ export class PredictionStream<T extends string = 'arousal' | 'valence'> implemen
     this.#program.dispose();
     this.#store.dispose();
     this.#device.dispose();
+    gone(this);
   }
 
   [Symbol.dispose](): void {

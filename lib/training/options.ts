@@ -60,6 +60,8 @@ export interface TrainingSettings {
   postprocess: PostprocessingKind[];
   /** After the epoch is chosen, train again on all of train for as many epochs. */
   refit: boolean;
+  /** Also write TensorBoard event files, beside each metrics.jsonl in `out`. */
+  tensorboard: boolean;
 }
 
 export interface TrainOptions extends Partial<TrainingSettings>, DeviceOptions {
@@ -110,6 +112,7 @@ export const DEFAULTS: TrainingSettings = {
   preprocessing: {},
   postprocess: [],
   refit: false,
+  tensorboard: false,
 };
 
 /**
@@ -159,7 +162,9 @@ export function resolveSettings(options: Partial<TrainingSettings>): TrainingSet
   const chunkFits = typeof chunk === 'number' ? Number.isInteger(chunk) && chunk >= 1 : seconds(chunk) > 0;
   if (!chunkFits) refuse('chunk', "a positive number of frames, or of seconds as '60s'");
   if (typeof settings.selection !== 'string') refuse('selection', 'inner, inner:SHARE, dev, ids:A,B or none');
-  if (typeof settings.refit !== 'boolean') refuse('refit', 'true or false');
+  for (const name of ['refit', 'tensorboard'] as const) {
+    if (typeof settings[name] !== 'boolean') refuse(name, 'true or false');
+  }
   if (!isRecord(settings.delay, Number.isFinite)) refuse('delay', 'seconds by target');
   if (!isPreprocessing(settings.preprocessing)) {
     refuse('preprocessing', '{decimate: a positive integer, functionals: {modality: [positive seconds]}}');

@@ -23,6 +23,8 @@ import type { EpochReport, Trainer } from './trainer.ts';
 
 const STATE = 'state.safetensors';
 const METRICS = 'metrics.jsonl';
+/** TensorBoard finds a file by `tfevents` in its name; a directory is a run to it. */
+const EVENTS = 'events.out.tfevents.circumplex';
 const BLOCKS = ['parameters', 'first', 'second'] as const;
 
 /** What a run's state holds besides tensors. */
@@ -31,6 +33,8 @@ interface StateRecord {
   progress: ReplicaProgress[];
   /** Bytes of metrics.jsonl that belong to the state, a replica each. */
   metrics: number[];
+  /** The same of TensorBoard's event files; absent without. */
+  events?: number[];
   normaliser: Normaliser;
   fingerprint: string;
 }
@@ -72,6 +76,8 @@ export async function writePredictions(
  */
 export class RunDirectory {
   #metrics: number[];
+  /** Bytes of each replica's event file; null where none are written. */
+  #events: number[] | null = null;
 
   private constructor(
     readonly path: string,
@@ -104,10 +110,8 @@ export class RunDirectory {
     await removeDrafts(path);
     const run = new RunDirectory(path, replicas, fingerprint(dataset));
     await run.#writeConfig({ ...config, fingerprint: run.fingerprint });
-    for (let r = 0; r < replicas; r++) {
-      await makeDirectory(run.of(r));
-      await writeFileWhole(join(run.of(r), METRICS), '');
-    }
+    for (let r = 0; r < replicas; r++) await makeDirectory(run.of(r));
+    await run.#beginLogs('tensorboard' in config && config.tensorboard === true);
     return run;
   }
 
@@ -137,7 +141,7 @@ export class RunDirectory {
       await removeDrafts(run.of(r));
     }
     if (!existsSync(file)) {
-      for (let r = 0; r < replicas; r++) await writeFileWhole(join(run.of(r), METRICS), '');
+      await run.#beginLogs(config.tensorboard === true);
       return { run, state: null };
     }
     const state = await readFile(file).catch((error: unknown) => {
@@ -147,9 +151,13 @@ export class RunDirectory {
     const record = JSON.parse(metadata.state ?? 'null') as StateRecord | null;
     if (!record) throw new CircumplexError('ERR_CHECKPOINT', `${file} holds no training state`);
     run.#metrics = record.metrics;
-    const metrics = record.metrics.map((size, r) => ({ path: join(run.of(r), METRICS), size }));
-    for (const { path, size } of metrics) await requireSize(path, size);
-    for (const { path, size } of metrics) await cut(path, size);
+    run.#events = record.events ?? null;
+    const logs = [
+      ...record.metrics.map((size, r) => ({ path: join(run.of(r), METRICS), size })),
+      ...(record.events ?? []).map((size, r) => ({ path: join(run.of(r), EVENTS), size })),
+    ];
+    for (const { path, size } of logs) await requireSize(path, size);
+    for (const { path, size } of logs) await cut(path, size);
     const restore = (trainer: Trainer) => {
       trainer.epoch = record.epoch;
       trainer.progress = record.progress.map((p) => ({ ...p, best: { ...p.best, score: p.best.score ?? -Infinity } }));
@@ -182,6 +190,7 @@ export class RunDirectory {
       await append(join(this.of(report.replica), METRICS), line);
       this.#metrics[report.replica] = (this.#metrics[report.replica] as number) + line.length;
     }
+    await this.#appendEvents(reports);
     const tensors = new Map<string, { dims: number[]; data: Float32Array | Int32Array }>();
     for (let r = 0; r < this.replicas; r++) {
       const put = (name: string, data: Float32Array | Int32Array) =>
@@ -195,6 +204,7 @@ export class RunDirectory {
       epoch: trainer.epoch,
       progress: trainer.progress,
       metrics: this.#metrics,
+      ...(this.#events ? { events: this.#events } : {}),
       normaliser: trainer.normaliser,
       fingerprint: this.fingerprint,
     };
@@ -212,6 +222,28 @@ export class RunDirectory {
   /** Writes a replica's curves to `predictions/<sequence>.csv`. */
   async writePredictions(replica: number, predictions: readonly Prediction[], seen: Seen): Promise<void> {
     await writePredictions(this.of(replica), predictions, seen);
+  }
+
+  /** Empty metrics, and event files that hold no event, for every replica. */
+  async #beginLogs(tensorboard: boolean): Promise<void> {
+    for (let r = 0; r < this.replicas; r++) await writeFileWhole(join(this.of(r), METRICS), '');
+    if (!tensorboard) return;
+    const { eventsHeader } = await import('./tensorboard.ts');
+    const header = eventsHeader(Date.now());
+    for (let r = 0; r < this.replicas; r++) await writeFileWhole(join(this.of(r), EVENTS), header);
+    this.#events = new Array<number>(this.replicas).fill(header.length);
+  }
+
+  async #appendEvents(reports: readonly EpochReport[]): Promise<void> {
+    const sizes = this.#events;
+    if (!sizes) return;
+    // Loaded on use: few want it.
+    const { epochEvent } = await import('./tensorboard.ts');
+    for (const report of reports) {
+      const event = epochEvent(report, Date.now());
+      await append(join(this.of(report.replica), EVENTS), event);
+      sizes[report.replica] = (sizes[report.replica] as number) + event.length;
+    }
   }
 
   async #writeConfig(config: object): Promise<void> {

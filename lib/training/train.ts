@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Dataset, Delay, Partition, Sequence } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import { Device, type DeviceOptions } from '../graph/device.ts';
+import { gone, made, outsideScopes } from '../graph/scope.ts';
 import { type Checkpoint, checkFits, readCheckpoint } from '../models/checkpoint.ts';
 import { leaks, seenOf } from '../models/leaks.ts';
 import { hasFusionBias, type Model } from '../models/model.ts';
@@ -49,6 +50,10 @@ export interface RunConfig extends TrainingSettings {
  * ERR_ABORTED while it is iterated
  */
 export async function train(model: Model | null, dataset: Dataset, options: TrainOptions = {}): Promise<Run> {
+  return made(await outsideScopes(() => prepare(model, dataset, options)));
+}
+
+async function prepare(model: Model | null, dataset: Dataset, options: TrainOptions): Promise<Run> {
   checkNames(options);
   const { out } = options;
   if (options.resume) {
@@ -58,6 +63,9 @@ export async function train(model: Model | null, dataset: Dataset, options: Trai
   }
   if (out !== undefined && !options.resume) await RunDirectory.requireEmpty(out);
   const { init, from, outOfFold, ...resolved } = await resolveRun(model, dataset, options);
+  if (resolved.settings.tensorboard && out === undefined) {
+    throw new CircumplexError('ERR_CONFIG', 'tensorboard: its event files lie in the run directory: name one, out');
+  }
   const search = resolved.settings.searchDelay && (await searchedDelay(dataset, resolved.settings));
   const config = { ...resolved.config, ...(search ? { delay: search.delay } : {}) };
   const settings = { ...resolved.settings, delay: config.delay };
@@ -151,7 +159,7 @@ export async function resolveRun(model: Model | null, dataset: Dataset, options:
 }
 
 /** A training run: iterate it to train, then take its checkpoints. */
-export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
+export class Run implements AsyncIterable<EpochReport>, Disposable, AsyncDisposable {
   #trainer: Trainer;
   /** The training that chose the epochs, where this is the second one. */
   #choice: { split: Split; scores: (number | null)[] } | null = null;
@@ -322,6 +330,11 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
   dispose(): void {
     this.#trainer.dispose();
     this.device.dispose();
+    gone(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 
   /** Before any second training, which sees the selection set. */
@@ -353,7 +366,7 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
     const scores = epochs.map((_, r) => this.selectionScore(r));
     const { dataset, device, started } = this;
     const [init, from] = this.config.init === null ? [null, [...started]] : [started[0] ?? null, []];
-    const refitted = await Trainer.create({
+    const setup = {
       dataset,
       model: this.config.model,
       settings: { ...this.config, selection: 'none' },
@@ -363,7 +376,8 @@ export class Run implements AsyncIterable<EpochReport>, AsyncDisposable {
       outOfFold: this.outOfFold,
       chosen: { epochs, selection: first.split.selection.map((s) => s.id) },
       delayFitted: this.delaySearch?.fitted ?? [],
-    });
+    };
+    const refitted = await outsideScopes(() => Trainer.create(setup));
     try {
       while (!refitted.done) await refitted.next(this.options.signal, (done) => this.onChunk?.(done));
     } catch (error) {

@@ -79,7 +79,9 @@ export class Session implements Disposable {
     const job = this.#jobs.get(id) ?? this.#begin(id);
     job.waiting++;
     const leave = () => {
-      if (--job.waiting === 0) job.controller.abort();
+      if (--job.waiting > 0) return;
+      job.controller.abort();
+      this.#forget(id, job);
     };
     signal.addEventListener('abort', leave, { once: true });
     try {
@@ -117,9 +119,14 @@ export class Session implements Disposable {
     result.then(
       () => this.#keepFew(),
       // An error is told to those who wait for it; the next one who asks may have more luck.
-      () => this.#jobs.delete(id),
+      () => this.#forget(id, job),
     );
     return job;
+  }
+
+  /** Whoever asks now begins anew. */
+  #forget(id: string, job: Job): void {
+    if (this.#jobs.get(id) === job) this.#jobs.delete(id);
   }
 
   /** Lets the oldest go. */

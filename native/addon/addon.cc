@@ -22,6 +22,7 @@
 #include "core/data.h"
 #include "core/devices.h"
 #include "core/error.h"
+#include "core/old_libraries.h"
 #include "core/pool.h"
 #include "core/program.h"
 #include "core/stream.h"
@@ -39,9 +40,18 @@ using circumplex::Stream;
 
 struct Job;
 
+class Owner {
+ public:
+  virtual void let_go() = 0;
+
+ protected:
+  ~Owner() = default;
+};
+using Owners = std::set<Owner*>;
+
 struct Instance {
-  Napi::FunctionReference device, block, data, program, stream;
   std::set<Job*> jobs;  // runs that have not been finalised
+  std::shared_ptr<Owners> owners = std::make_shared<Owners>();
 };
 
 Napi::Error coded(Napi::Env env, const char* code, const std::string& message) {
@@ -62,11 +72,29 @@ auto guarded(Napi::Env env, Body body) -> decltype(body()) {
   }
 }
 
-// A wrapped object that gives its memory back on dispose(), or when it is collected.
+constexpr uint64_t kTags = 0x7a1f0c5e63d2b894;
+
+template <class Self>
+Self& unwrap(const Napi::Value& value) {
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&Self::kTag)) {
+    throw Napi::TypeError::New(value.Env(), std::string("expected a ") + Self::kName);
+  }
+  return *Self::Unwrap(value.As<Napi::Object>());
+}
+
+// A wrapped object that gives its memory back on dispose(), when it is collected, or when its thread ends: not every
+// runtime collects what a terminated worker leaves. Its tag, which no script can set, says what it is: a prototype does
+// not.
 template <class Self, class Held>
-class Handle : public Napi::ObjectWrap<Self> {
+class Handle : public Napi::ObjectWrap<Self>, public Owner {
  public:
-  explicit Handle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Self>(info) {}
+  explicit Handle(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<Self>(info), owners_(info.Env().template GetInstanceData<Instance>()->owners) {
+    info.This().As<Napi::Object>().TypeTag(&Self::kTag);
+    owners_->insert(this);
+  }
+  ~Handle() { owners_->erase(this); }
+  void let_go() override { held_.reset(); }
   void Finalize(Napi::BasicEnv env) override { release(Napi::Env(env)); }
 
   const std::shared_ptr<Held>& held(Napi::Env env) const {
@@ -75,6 +103,10 @@ class Handle : public Napi::ObjectWrap<Self> {
   }
 
  protected:
+  // For accessors: of a method Node checks the receiver itself.
+  static const std::shared_ptr<Held>& receiver(const Napi::CallbackInfo& info) {
+    return unwrap<Self>(info.This()).held(info.Env());
+  }
   template <class Make>
   void hold(Napi::Env env, Make make) {
     guarded(env, [&] {
@@ -100,16 +132,9 @@ class Handle : public Napi::ObjectWrap<Self> {
     bytes_ = 0;
   }
   std::shared_ptr<Held> held_;
+  std::shared_ptr<Owners> owners_;
   int64_t bytes_ = 0;
 };
-
-template <class Self>
-Self& unwrap(const Napi::Value& value, const Napi::FunctionReference& constructor) {
-  if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(constructor.Value())) {
-    throw Napi::TypeError::New(value.Env(), std::string("expected a ") + Self::kName);
-  }
-  return *Self::Unwrap(value.As<Napi::Object>());
-}
 
 int64_t integer(const Napi::Value& value, const char* what) {
   if (!value.IsNumber()) throw Napi::TypeError::New(value.Env(), std::string(what) + " must be a number");
@@ -126,8 +151,11 @@ Napi::TypedArray typed_array(const Napi::Value& value, const char* what) {
   return value.As<Napi::TypedArray>();
 }
 
+// Also of an array over a SharedArrayBuffer, which not every Node takes for an ArrayBuffer.
 char* bytes_of(const Napi::TypedArray& array) {
-  return static_cast<char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  void* data = nullptr;
+  napi_get_typedarray_info(array.Env(), array, nullptr, nullptr, &data, nullptr, nullptr);
+  return static_cast<char*>(data);
 }
 
 Napi::Float32Array floats(const Napi::Value& value, const char* what) {
@@ -140,6 +168,7 @@ Napi::Float32Array floats(const Napi::Value& value, const char* what) {
 class DeviceHandle : public Handle<DeviceHandle, Device> {
  public:
   static constexpr const char* kName = "device";
+  static constexpr napi_type_tag kTag = {kTags, 1};
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
         env, "Device",
@@ -162,23 +191,22 @@ class DeviceHandle : public Handle<DeviceHandle, Device> {
   }
 
  private:
-  Napi::Value name(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), held(info.Env())->name()); }
+  Napi::Value name(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), receiver(info)->name()); }
   Napi::Value description(const Napi::CallbackInfo& info) {
-    return Napi::String::New(info.Env(), held(info.Env())->description());
+    return Napi::String::New(info.Env(), receiver(info)->description());
   }
   Napi::Value threads(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), held(info.Env())->threads());
+    return Napi::Number::New(info.Env(), receiver(info)->threads());
   }
 };
 
-std::shared_ptr<Device> device_of(const Napi::Value& value) {
-  return unwrap<DeviceHandle>(value, value.Env().GetInstanceData<Instance>()->device).held(value.Env());
-}
+std::shared_ptr<Device> device_of(const Napi::Value& value) { return unwrap<DeviceHandle>(value).held(value.Env()); }
 
 // A block of device memory that programs share: parameters, moments, gradients.
 class BlockHandle : public Handle<BlockHandle, Memory> {
  public:
   static constexpr const char* kName = "block";
+  static constexpr napi_type_tag kTag = {kTags, 2};
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Block",
                        {InstanceMethod("dispose", &BlockHandle::dispose), InstanceMethod<&BlockHandle::read>("read"),
@@ -219,6 +247,7 @@ class BlockHandle : public Handle<BlockHandle, Memory> {
 class DataHandle : public Handle<DataHandle, Data> {
  public:
   static constexpr const char* kName = "data set";
+  static constexpr napi_type_tag kTag = {kTags, 3};
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
         env, "Data",
@@ -287,7 +316,7 @@ std::vector<int64_t> integers(const Napi::Value& value) {
   return list;
 }
 
-circumplex::ProgramDescription description_of(const Napi::Object& object, const Instance& instance) {
+circumplex::ProgramDescription description_of(const Napi::Object& object) {
   const Napi::Env env = object.Env();
   circumplex::ProgramDescription description;
   description.replicas = integer(object.Get("replicas"), "replicas");
@@ -302,7 +331,7 @@ circumplex::ProgramDescription description_of(const Napi::Object& object, const 
     buffer.dims = integers(entry.Get("dims"));
     const Napi::Value block = entry.Get("block");
     if (block.IsObject()) {
-      buffer.memory = unwrap<BlockHandle>(block, instance.block).held(env);
+      buffer.memory = unwrap<BlockHandle>(block).held(env);
       buffer.offset = integer(entry.Get("offset"), "offset");
       buffer.stride = integer(entry.Get("stride"), "stride");
     }
@@ -421,12 +450,14 @@ struct Job {
     for (Job* each : job->instance->jobs) each->stop = true;
     std::unique_lock lock(job->mutex);
     job->finished.wait(lock, [job] { return job->over; });
+    job->let_go();
   }
 };
 
 class ProgramHandle : public Handle<ProgramHandle, Program> {
  public:
   static constexpr const char* kName = "program";
+  static constexpr napi_type_tag kTag = {kTags, 4};
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
         env, "Program",
@@ -437,9 +468,8 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
   // (device, description)
   explicit ProgramHandle(const Napi::CallbackInfo& info) : Handle(info) {
     const Napi::Env env = info.Env();
-    const Instance& instance = *env.GetInstanceData<Instance>();
     const std::shared_ptr<Device> device = device_of(info[0]);
-    circumplex::ProgramDescription description = description_of(info[1].As<Napi::Object>(), instance);
+    circumplex::ProgramDescription description = description_of(info[1].As<Napi::Object>());
     hold(env, [&] { return std::make_shared<Program>(device, std::move(description)); });
   }
 
@@ -465,7 +495,7 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
     job.settings.epoch = static_cast<uint32_t>(integer(settings.Get("epoch"), "epoch"));
     job.settings.bypass = settings.Get("bypass").ToBoolean();
     if (info[2].IsObject()) {
-      job.data = unwrap<DataHandle>(info[2], env.GetInstanceData<Instance>()->data).held(env);
+      job.data = unwrap<DataHandle>(info[2]).held(env);
     }
     job.from_call = integer(info[3], "first call");
     job.to_call = integer(info[4], "end of calls");
@@ -555,7 +585,7 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
   }
   Napi::Value kernels(const Napi::CallbackInfo& info) {
     Napi::Array list = Napi::Array::New(info.Env());
-    for (const std::string& kernel : held(info.Env())->kernels()) {
+    for (const std::string& kernel : receiver(info)->kernels()) {
       list.Set(list.Length(), Napi::String::New(info.Env(), kernel));
     }
     return list;
@@ -566,6 +596,7 @@ class ProgramHandle : public Handle<ProgramHandle, Program> {
 class StreamHandle : public Handle<StreamHandle, Stream> {
  public:
   static constexpr const char* kName = "stream";
+  static constexpr napi_type_tag kTag = {kTags, 5};
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
         env, "Stream",
@@ -576,7 +607,7 @@ class StreamHandle : public Handle<StreamHandle, Stream> {
   // (program, { inputs, outputs, states, features, latency, memory })
   explicit StreamHandle(const Napi::CallbackInfo& info) : Handle(info) {
     const Napi::Env env = info.Env();
-    const auto program = unwrap<ProgramHandle>(info[0], env.GetInstanceData<Instance>()->program).held(env);
+    const auto program = unwrap<ProgramHandle>(info[0]).held(env);
     const Napi::Object object = info[1].As<Napi::Object>();
     circumplex::StreamDescription description;
     const Napi::Array inputs = object.Get("inputs").As<Napi::Array>();
@@ -744,15 +775,19 @@ Napi::Value sound_frames(const Napi::CallbackInfo& info) {
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   auto* instance = new Instance();
   env.SetInstanceData(instance);
-  const auto define = [&](const char* name, Napi::Function constructor, Napi::FunctionReference& kept) {
-    kept = Napi::Persistent(constructor);
-    exports.Set(name, constructor);
-  };
-  define("Device", DeviceHandle::define(env), instance->device);
-  define("Block", BlockHandle::define(env), instance->block);
-  define("Data", DataHandle::define(env), instance->data);
-  define("Program", ProgramHandle::define(env), instance->program);
-  define("Stream", StreamHandle::define(env), instance->stream);
+  // The first hook to be added is the last to run: no job works on what the owners hold any more.
+  napi_add_env_cleanup_hook(
+      env,
+      [](void* pointer) {
+        const std::unique_ptr<std::shared_ptr<Owners>> owners(static_cast<std::shared_ptr<Owners>*>(pointer));
+        for (Owner* owner : **owners) owner->let_go();
+      },
+      new std::shared_ptr<Owners>(instance->owners));
+  exports.Set("Device", DeviceHandle::define(env));
+  exports.Set("Block", BlockHandle::define(env));
+  exports.Set("Data", DataHandle::define(env));
+  exports.Set("Program", ProgramHandle::define(env));
+  exports.Set("Stream", StreamHandle::define(env));
   exports.Set("memory", Napi::Function::New<memory>(env));
   exports.Set("scratchBuffer", Napi::Function::New<scratch_buffer>(env));
   exports.Set("cudaReport", Napi::Function::New<cuda_report>(env));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/old_libraries.h"
 #include "core/pool.h"
 
 namespace circumplex {

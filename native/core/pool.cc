@@ -51,7 +51,7 @@ double cgroup_cpus() {
 
 }  // namespace
 
-Pool::Pool(int threads) : threads_(threads < 1 ? 1 : threads) {
+Pool::Pool(int threads) : threads_(threads < 1 ? 1 : threads), shares_(static_cast<size_t>(threads_)) {
   try {
     for (int i = 1; i < threads_; i++) workers_.emplace_back([this, i] { work(i); });
   } catch (const std::system_error& failure) {
@@ -77,8 +77,11 @@ void Pool::run(int64_t tasks, TaskFunction function, const void* context) {
   }
   function_ = function;
   context_ = context;
-  tasks_ = tasks;
-  next_.store(0, std::memory_order_relaxed);
+  for (int i = 0; i < threads_; i++) {
+    Share& share = shares_[static_cast<size_t>(i)];
+    share.next.store(tasks * i / threads_, std::memory_order_relaxed);
+    share.end = tasks * (i + 1) / threads_;
+  }
   state_.store((state_.load(std::memory_order_relaxed) + kRegion) | kOpen, std::memory_order_release);
   state_.notify_all();
   drain(0);
@@ -87,7 +90,12 @@ void Pool::run(int64_t tasks, TaskFunction function, const void* context) {
 }
 
 void Pool::drain(int index) {
-  for (int64_t task; (task = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;) function_(context_, task, index);
+  for (int i = 0; i < threads_; i++) {
+    Share& share = shares_[static_cast<size_t>((index + i) % threads_)];
+    for (int64_t task; (task = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end;) {
+      function_(context_, task, index);
+    }
+  }
 }
 
 // Takes part in the region that is open, unless it is the one that was `left` already: whether it did.

@@ -15,7 +15,8 @@ struct Worker {
 
 using TaskFunction = void (*)(const void* context, int64_t task, int worker);
 
-// A persistent pool for fork-join regions. The calling thread takes part; tasks are handed out by an atomic counter.
+// A persistent pool for fork-join regions. The calling thread takes part. Each thread begins with its own share of the
+// tasks, always the same, so that what it wrote in one region is still in its cache in the next; then it helps others.
 // Idle workers spin briefly (a fork costs well under a microsecond while a program runs) and then sleep. A worker that
 // wakes late, or that the system lets wait, delays nobody: a region ends when its tasks are done, and waits only for
 // those inside it.
@@ -40,8 +41,11 @@ class Pool {
   std::vector<std::thread> workers_;
   TaskFunction function_ = nullptr;
   const void* context_ = nullptr;
-  int64_t tasks_ = 0;
-  alignas(64) std::atomic<int64_t> next_{0};
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+  std::vector<Share> shares_;  // a thread's
   // The number of the region, whether workers may still enter it, and how many are inside.
   static constexpr uint32_t kInside = (1u << 12) - 1, kOpen = 1u << 12, kRegion = 1u << 13;
   alignas(64) std::atomic<uint32_t> state_{0};

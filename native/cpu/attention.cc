@@ -533,18 +533,25 @@ void plan_attentive_lstm_backward(Plan& plan, const Call& call) {
   WeightGradient* gradients = plan.list<WeightGradient>(count);
   WeightGradient& score = gradients[0];
   if (s->backward.dscore.data && s->score_kind == Score::dot_product) {
-    score = {s->hidden,          s->width, nullptr, s->dk,   all * s->hp, s->hp, s->v.f32(), s->v.stride, s->width,
-             s->backward.dscore, {},       s->halo, nullptr, 0,           0,     0,          nullptr};
+    score = {.m = s->hidden,
+             .n = s->width,
+             .a = s->dk,
+             .a_stride = all * s->hp,
+             .lda = s->hp,
+             .b = s->v.f32(),
+             .b_stride = s->v.stride,
+             .ldb = s->width,
+             .out = s->backward.dscore,
+             .halo = s->halo};
   } else if (s->backward.dscore.data && s->score_kind == Score::fixed) {
-    score = {s->window, 1, nullptr, s->de, rows * s->window, s->window, nullptr, 0, 0, s->backward.dscore, {}, 0,
-             nullptr,   0, 0,       0,     nullptr};
+    score = {
+        .m = s->window, .n = 1, .a = s->de, .a_stride = rows * s->window, .lda = s->window, .out = s->backward.dscore};
   }
   for (int64_t l = 0; l < s->layers; l++) {
     const Layer& layer = s->layer[l];
     const LstmWeights& gradient = s->backward.gradients[l];
     WeightGradient* g = gradients + 1 + 3 * l;
-    g[0] = g[1] = g[2] = {4 * s->hidden, 0, s->columns, layer.gates, rows * n, n, nullptr, 0, 0, {}, {}, 0,
-                          nullptr,       0, 0,          0,           nullptr};
+    g[0] = g[1] = g[2] = {.m = 4 * s->hidden, .columns = s->columns, .a = layer.gates, .a_stride = rows * n, .lda = n};
     g[0].n = g[0].ldb = layer.input;
     g[0].b = l ? s->layer[l - 1].out : s->v.f32();
     g[0].b_stride = l ? rows * s->hidden : s->v.stride;

@@ -26,6 +26,10 @@ extern const Operator<cpu::Plan> operators[];
 namespace wide {  // AVX-512's shapes in AVX2's vectors: linked into the tests alone
 extern const Operator<cpu::Plan> operators[] __attribute__((weak));
 }
+#elif defined(__aarch64__)
+namespace neon {
+extern const Operator<cpu::Plan> operators[];
+}
 #endif
 
 namespace cpu {
@@ -51,6 +55,8 @@ const std::vector<InstructionSet>& instruction_sets() {
 #if defined(__x86_64__)
       {"avx512", avx512::operators, has_avx512, false},
       {"avx2", avx2::operators, has_avx2, false},
+#elif defined(__aarch64__)
+      {"neon", neon::operators, always, false},
 #endif
       {"scalar", scalar::operators, always, false},
 #if defined(__x86_64__)

@@ -88,23 +88,25 @@ struct PanelTile {
 constexpr PanelTile kPanelTiles[] = {{}, {4, tile_panels<1, 4>}, {2, tile_panels<2, 2>}, {2, tile_panels<3, 2>}};
 constexpr int64_t kFewRows = 3;
 
-// Rows of the next tile when `left` remain: 9 go as 5 and 4, since a tile of 3 rows has too few sums in flight.
+// RowList of the next tile when `left` remain: 9 go as 5 and 4, since a tile of 3 rows has too few sums in flight.
 int64_t even_share(int64_t left) { return divide_up(left, divide_up(left, kTileRows)); }
 
-// a [k, m] packed as [k][kTileRows] for rows m0.. of the result. `packed` has room for W floats more.
-void pack_rows(float* packed, const float* a, int64_t lda, const int32_t* columns, int64_t m0, int64_t m, int64_t k) {
+// RowList k0 .. k0 + k - 1 of a [.., m] packed as [k][kTileRows] for rows m0.. of the result. `packed` has room for W
+// floats more.
+void pack_rows(float* packed, const RowList& a, const int32_t* columns, int64_t m0, int64_t m, int64_t k0, int64_t k) {
   const int64_t count = smaller(kTileRows, m - m0);
   const int64_t base = columns ? columns[m0] : m0;
   const bool contiguous = !columns || columns[m0 + count - 1] - base == count - 1;
-  if (contiguous && count == kTileRows && base + round_up(kTileRows, W) <= lda) {
+  if (contiguous && count == kTileRows && base + round_up(kTileRows, W) <= a.ld) {
     // Whole vectors; what they carry beyond the tile's rows is overwritten by the next row.
     for (int64_t i = 0; i < k; i++) {
-      for (int v = 0; v < kTileRows; v += W) store(packed + i * kTileRows + v, load(a + i * lda + base + v));
+      const float* from = row_of(a, k0 + i) + base;
+      for (int v = 0; v < kTileRows; v += W) store(packed + i * kTileRows + v, load(from + v));
     }
     return;
   }
   for (int64_t i = 0; i < k; i++) {
-    const float* from = a + i * lda;
+    const float* from = row_of(a, k0 + i);
     float* to = packed + i * kTileRows;
     for (int64_t r = 0; r < count; r++) to[r] = from[columns ? columns[m0 + r] : m0 + r];
     for (int64_t r = count; r < kTileRows; r++) to[r] = 0;
@@ -182,17 +184,18 @@ void multiply_rows(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
 
 int64_t outer_scratch(int64_t n) { return kDepth * (round_up(n, kPanel) + kTileRows) + W; }
 
-void multiply_outer(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const int32_t* columns,
-                    const float* b, int64_t ldb, Start start, float* c, int64_t ldc, float* scratch) {
+void multiply_outer(int64_t m, int64_t n, int64_t k, const RowList& a, const int32_t* columns, const RowList& b,
+                    Start start, float* c, int64_t ldc, float* scratch) {
   float* panels = scratch;
   float* packed = scratch + kDepth * round_up(n, kPanel);
   int64_t k0 = 0;
   do {
     const int64_t depth = smaller(kDepth, k - k0);
     const Start from = k0 ? Start::output : start;
-    pack_plain(panels, b + k0 * ldb, ldb, n, depth, nullptr, 0, divide_up(n, kPanel));
+    pack_plain(panels, b.at ? b.data : b.data + k0 * b.ld, b.ld, n, depth, b.at ? b.at + k0 : nullptr, 0,
+               divide_up(n, kPanel));
     for (int64_t i = 0; i < m; i += kTileRows) {
-      pack_rows(packed, a + k0 * lda, lda, columns, i, m, depth);
+      pack_rows(packed, a, columns, i, m, k0, depth);
       const int64_t rows = smaller(kTileRows, m - i);
       for (int64_t j = 0; j < n; j += kPanel) {
         kTiles[rows](packed, 1, kTileRows, panels + j * depth, depth, from, nullptr, c + i * ldc + j, ldc, n - j);

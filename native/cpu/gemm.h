@@ -26,10 +26,21 @@ void pack_plain(float* panels, const float* w, int64_t ld, int64_t n, int64_t k,
 void multiply_rows(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* panels, Start start,
                    const float* bias, float* c, int64_t ldc);
 
+// RowList in memory, `ld` floats apart; `at` (may be null) says where each lies.
+struct RowList {
+  const float* data;
+  int64_t ld;
+  const int32_t* at;
+};
+
+CIRCUMPLEX_INLINE const float* row_of(const RowList& rows, int64_t i) {
+  return rows.data + (rows.at ? rows.at[i] : i) * rows.ld;
+}
+
 // c [m, n] = start + a' b, a [k, m] and b [k, n]: the sum over frames of a weight gradient. `columns` (may be null)
 // maps a row of c to its column of a. `scratch` holds outer_scratch(n) floats.
-void multiply_outer(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const int32_t* columns,
-                    const float* b, int64_t ldb, Start start, float* c, int64_t ldc, float* scratch);
+void multiply_outer(int64_t m, int64_t n, int64_t k, const RowList& a, const int32_t* columns, const RowList& b,
+                    Start start, float* c, int64_t ldc, float* scratch);
 int64_t outer_scratch(int64_t n);
 
 }  // namespace circumplex::CIRCUMPLEX_ISA

@@ -84,7 +84,7 @@ constexpr TileFunction kTiles[] = {
 #endif
 };
 
-// Rows of the next tile when `left` remain.
+// RowList of the next tile when `left` remain.
 int64_t even_share(int64_t left) { return divide_up(left, divide_up(left, kTileRows)); }
 
 void round_row(uint32_t* to, const float* from, int64_t k) {
@@ -150,20 +150,22 @@ void multiply_rows(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
 
 int64_t outer_scratch(int64_t n) { return kDepth / 2 * (round_up(n, kPanel) + kTileRows); }
 
-void multiply_outer(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const int32_t* columns,
-                    const float* b, int64_t ldb, Start start, float* c, int64_t ldc, float* scratch) {
+void multiply_outer(int64_t m, int64_t n, int64_t k, const RowList& a, const int32_t* columns, const RowList& b,
+                    Start start, float* c, int64_t ldc, float* scratch) {
   uint32_t* packed = reinterpret_cast<uint32_t*>(scratch) + kDepth / 2 * round_up(n, kPanel);
   int64_t k0 = 0;
   do {
     const int64_t depth = smaller(kDepth, k - k0), pairs = pairs_of(depth);
-    pack_plain(scratch, b + k0 * ldb, ldb, n, depth, nullptr, 0, divide_up(n, kPanel));
+    pack_plain(scratch, b.at ? b.data : b.data + k0 * b.ld, b.ld, n, depth, b.at ? b.at + k0 : nullptr, 0,
+               divide_up(n, kPanel));
     for (int64_t i = 0; i < m; i += kTileRows) {
       const int64_t rows = smaller(kTileRows, m - i);
       for (int64_t p = 0; p < pairs; p++) {
-        const float* low = a + (k0 + 2 * p) * lda;
+        const bool both = 2 * p + 1 < depth;
+        const float *low = row_of(a, k0 + 2 * p), *high = both ? row_of(a, k0 + 2 * p + 1) : nullptr;
         for (int64_t r = 0; r < rows; r++) {
           const int64_t column = columns ? columns[i + r] : i + r;
-          packed[p * kTileRows + r] = pair(low[column], 2 * p + 1 < depth ? low[lda + column] : 0);
+          packed[p * kTileRows + r] = pair(low[column], both ? high[column] : 0);
         }
       }
       for (int64_t j = 0; j < n; j += kPanel) {

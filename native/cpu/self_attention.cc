@@ -185,8 +185,10 @@ void differentiate(void* self, int64_t task, Worker& worker) {
     }
     multiply_rows(count, a.size, n, dscores, a.keys, plain, Start::zero, nullptr, dq + t * h.ld_x, h.ld_x);
     const Start start = t ? Start::output : Start::zero;
-    multiply_outer(n, a.size, count, dscores, a.keys, nullptr, q, h.ld_x, start, dk, a.size, outer);
-    multiply_outer(n, a.size, count, scores, a.keys, nullptr, dy, h.ld_y, start, dv, a.size, outer);
+    multiply_outer(n, a.size, count, {dscores, a.keys, nullptr}, nullptr, {q, h.ld_x, nullptr}, start, dk, a.size,
+                   outer);
+    multiply_outer(n, a.size, count, {scores, a.keys, nullptr}, nullptr, {dy, h.ld_y, nullptr}, start, dv, a.size,
+                   outer);
   }
   place(a, h, index, n, dk, dq + a.width);
   place(a, h, index, n, dv, dq + 2 * a.width);

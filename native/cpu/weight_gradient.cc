@@ -12,7 +12,7 @@ int64_t rows_now(const WeightGradient& g) {
 }
 
 // The sums of a's columns over rows, added in order.
-void sum_rows(const WeightGradient& g, const float* a, int64_t rows, float* out) {
+void sum_rows(const WeightGradient& g, const float* a, int64_t first, int64_t rows, float* out) {
   for (int64_t i = 0; i < g.m; i++) {
     // Runs of neighbouring columns together: one pass over the rows serves W of them.
     const int64_t column = g.columns ? g.columns[i] : i;
@@ -21,7 +21,7 @@ void sum_rows(const WeightGradient& g, const float* a, int64_t rows, float* out)
     V sum[4] = {zero(), zero(), zero(), zero()};
     const int full = static_cast<int>(divide_up(run, W));
     for (int64_t row = 0; row < rows; row++) {
-      const float* from = a + row * g.lda + column;
+      const float* from = a + (g.a_rows ? g.a_rows[first + row] : first + row) * g.lda + column;
       for (int v = 0; v < full; v++) {
         sum[v] = sum[v] + load_n(from + v * W, static_cast<int>(smaller(W, run - v * W)));
       }
@@ -39,15 +39,18 @@ void multiply(void* self, int64_t task, Worker& worker) {
   if (first >= all && slab) return;
   const int64_t rows = smaller(kSlab, all - first);
   float* out = g.slabs == 1 ? g.out.f32(replica) : g.partial + (replica * g.slabs + slab) * g.m * g.n;
-  const float* a = g.a + replica * g.a_stride + first * g.lda;
+  const float* a = g.a + replica * g.a_stride;
   if (!g.b) {
-    sum_rows(g, a, rows, out);
+    sum_rows(g, a, first, rows, out);
     if (g.slabs == 1 && g.twin.data) copy(g.twin.f32(replica), out, g.m);
     return;
   }
   const int64_t j = block * g.block_columns;
-  multiply_outer(g.m, smaller(g.block_columns, g.n - j), rows, a, g.lda, g.columns,
-                 g.b + replica * g.b_stride + first * g.ldb + j, g.ldb, Start::zero, out + j, g.n, worker.scratch);
+  const float* b = g.b + replica * g.b_stride + j;
+  const RowList of_a = g.a_rows ? RowList{a, g.lda, g.a_rows + first} : RowList{a + first * g.lda, g.lda, nullptr};
+  const RowList of_b = g.b_rows ? RowList{b, g.ldb, g.b_rows + first} : RowList{b + first * g.ldb, g.ldb, nullptr};
+  multiply_outer(g.m, smaller(g.block_columns, g.n - j), rows, of_a, g.columns, of_b, Start::zero, out + j, g.n,
+                 worker.scratch);
 }
 
 // Adds the slabs' partial sums pairwise: gap 1, 2, 4, ...

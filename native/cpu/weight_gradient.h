@@ -10,19 +10,21 @@ namespace circumplex::CIRCUMPLEX_ISA {
 constexpr int64_t kSlab = 2048;
 
 struct WeightGradient {
-  int64_t m, n;            // of the gradient
-  const int32_t* columns;  // row of the gradient -> column of a; null: the same
-  const float* a;          // [rows, lda], a_stride from replica to replica
-  int64_t a_stride, lda;
-  const float* b;  // [rows, ldb]; null: ones, for a bias (n = 1)
-  int64_t b_stride, ldb;
-  Tensor out;    // [m, n]
-  Tensor twin;   // receives the same values (the second bias of an LSTM), or data = null
-  int64_t halo;  // frames beyond the chunk that carry gradient too
+  int64_t m = 0, n = 0;              // of the gradient
+  const int32_t* columns = nullptr;  // row of the gradient -> column of a; null: the same
+  const float* a = nullptr;          // [rows, lda], a_stride from replica to replica
+  int64_t a_stride = 0, lda = 0;
+  const float* b = nullptr;  // [rows, ldb]; null: ones, for a bias (n = 1)
+  int64_t b_stride = 0, ldb = 0;
+  // Where the rows lie, in the order in which they are added; null: one after the other.
+  const int32_t *a_rows = nullptr, *b_rows = nullptr;
+  Tensor out = {};   // [m, n]
+  Tensor twin = {};  // receives the same values (the second bias of an LSTM), or data = null
+  int64_t halo = 0;  // frames beyond the chunk that carry gradient too
   // Filled by plan_weight_gradients.
-  const Control* control;
-  int64_t slabs, blocks, block_columns;
-  float* partial;
+  const Control* control = nullptr;
+  int64_t slabs = 0, blocks = 0, block_columns = 0;
+  float* partial = nullptr;
 };
 
 // Adds the products to the round after the plan's last, and, where there is more than one slab, a round that adds them

@@ -23,6 +23,7 @@
 #include "core/error.h"
 #include "core/program.h"
 #include "cpu/dispatch.h"
+#include "fingerprint.h"
 #ifdef CIRCUMPLEX_EMULATOR
 #include "emulator/emulator.h"
 #endif
@@ -183,7 +184,19 @@ inline double read_value(Type type, const void* from, size_t i) {
   return 0;
 }
 
-// `place` is an instruction set of the CPU, or 'cuda'.
+// 'cuda', where the kernels for it are linked in, and the instruction sets that the processor has.
+inline std::vector<std::string> places(bool bf16 = false) {
+  std::vector<std::string> list;
+#ifdef CIRCUMPLEX_CUDA
+  if (!bf16) list.push_back("cuda");
+#endif
+  for (const cpu::InstructionSet& set : cpu::instruction_sets()) {
+    if (set.available() && set.bf16 == bf16) list.push_back(set.name);
+  }
+  return list;
+}
+
+// `place` is one of them.
 inline std::shared_ptr<Device> device(const std::string& place, int threads) {
   static std::map<std::pair<std::string, int>, std::shared_ptr<Device>> devices;
   std::shared_ptr<Device>& d = devices[{place, threads}];
@@ -342,6 +355,16 @@ inline void compare(const Case& c, const std::string& isa, const Result& result,
   }
 }
 
+// What a place computed for a case goes into the test's fingerprint.
+inline void fingerprint(const Case& c, const Result& result) {
+  for (size_t b = 0; b < result.size(); b++) {
+    const Type type = b < c.buffers.size() ? c.buffers[b].type : Type::f32;
+    for (const Bytes& bytes : result[b]) {
+      for (size_t i = 0; i < bytes.size() / width_of(type); i++) fingerprint(read_value(type, bytes.data(), i));
+    }
+  }
+}
+
 // Runs a case twice, in ways that may not change a bit: on one and two threads; on the emulator in the order of the
 // source, every access checked for races, then in another order on a GPU of another size.
 inline std::pair<Result, Result> run_twice(const Case& c, const std::string& place) {
@@ -364,13 +387,8 @@ inline std::pair<Result, Result> run_twice(const Case& c, const std::string& pla
 // `bf16`: on the instruction sets that round the factors of products, and on no other.
 inline void verify(const Case& c, bool bf16 = false) {
   const std::vector<std::vector<Values>> expected = expect(c);
-  std::vector<std::string> places;
-  if (!bf16) places.push_back("cuda");
-  for (const cpu::InstructionSet& set : cpu::instruction_sets()) {
-    if (set.available() && set.bf16 == bf16) places.push_back(set.name);
-  }
   std::map<std::string, Result> results;
-  for (const std::string& place : places) {
+  for (const std::string& place : places(bf16)) {
     const auto [result, again] = run_twice(c, place);
     compare(c, place, result, expected);
     CHECK(result == again, "%s (%s): another run gives other bits", c.name.c_str(), place.c_str());
@@ -388,6 +406,9 @@ inline void verify(const Case& c, bool bf16 = false) {
   for (const char* other : {"avx512", "wide"}) {  // wide: AVX-512's shapes in AVX2's vectors
     if (!results.count("avx2") || !results.count(other)) continue;
     CHECK(results["avx2"] == results[other], "%s: avx2 and %s differ in bits", c.name.c_str(), other);
+  }
+  for (const char* set : {"avx2", "neon"}) {
+    if (results.count(set)) fingerprint(c, results[set]);
   }
   if (results.count("avx2-bf16") && results.count("avx512-bf16")) {
     CHECK(results["avx2-bf16"] == results["avx512-bf16"], "%s: the sets with bf16 differ in bits", c.name.c_str());

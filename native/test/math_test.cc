@@ -96,11 +96,7 @@ void edges(const std::string& place) {
 }
 
 void all() {
-  std::vector<std::string> places = {"cuda"};
-  for (const cpu::InstructionSet& set : cpu::instruction_sets()) {
-    if (set.available() && !set.bf16) places.push_back(set.name);
-  }
-  for (const std::string& place : places) {
+  for (const std::string& place : places()) {
     for (const Function& f : kFunctions) accuracy(place, f);
     edges(place);
   }

@@ -838,7 +838,7 @@ void refuses(const char* says, const std::function<void(Case&)>& describe) {
   Case c;
   c.usual_schedule();
   describe(c);
-  for (const char* place : {"scalar", "cuda"}) {
+  for (const std::string& place : places()) {
     std::string message = "nothing was thrown";
     try {
       run_case(c, place, 1, 0, c.replicas);
@@ -846,7 +846,7 @@ void refuses(const char* says, const std::function<void(Case&)>& describe) {
       message = error.code + std::string(": ") + error.what();
     }
     CHECK(message.find("ERR_SHAPE") == 0 && message.find(says) != std::string::npos, "%s: '%s' does not say '%s'",
-          place, message.c_str(), says);
+          place.c_str(), message.c_str(), says);
   }
 }
 
@@ -1014,6 +1014,7 @@ void all() {
 int main() {
   circumplex::FlushDenormals flush;
   circumplex::test::all();
+  circumplex::test::print_fingerprint();
   std::printf("%d failures\n", circumplex::test::failures);
   return circumplex::test::failures ? 1 : 0;
 }

@@ -1,14 +1,9 @@
-import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
-import { Device, Graph, memory, Program, Store, schedule, singleChunk } from '../../lib/graph/index.ts';
+import { Columns, Device, Graph, memory, Program, Store, schedule, singleChunk } from '../../lib/graph/index.ts';
+import { binding } from '../../lib/native.ts';
+import * as eager from '../../lib/ops/eager.ts';
 import { tanh } from '../../lib/ops/elementwise.ts';
-
-const root = join(import.meta.dirname, '..', '..');
-const addon = join(root, 'build', 'Release', 'circumplex.node');
-const endless = join(root, 'test', 'addon', 'endless.cjs');
+import { endProcess, endWorker } from './endings.ts';
 
 function tanhProgram(device: Device, lanes = 4, chunk = 50) {
   const graph = new Graph({ replicas: 1, lanes, chunk });
@@ -95,6 +90,24 @@ describe('memory', () => {
     expect(memory()).toEqual(before);
   });
 
+  test('of the process stays where it is over 10,000 programs, made, run and disposed of', async () => {
+    using device = new Device({ threads: 1 });
+    const values = new Float32Array(50 * 4 * 64);
+    const round = async (count: number) => {
+      for (let i = 0; i < count; i++) {
+        const { program, x } = tanhProgram(device);
+        program.write(x, values);
+        program.runSync(singleChunk([50, 50, 50, 50]));
+        program.dispose();
+        if (i % 100 === 0) await new Promise((turn) => setImmediate(turn)); // V8 collects handles between turns
+      }
+      return process.memoryUsage.rss() / 2 ** 20;
+    };
+    const before = await round(2000);
+    // Buffers of 100 KiB each make 800 MiB.
+    expect((await round(8000)) - before).toBeLessThan(64);
+  });
+
   test('that cannot be had is ERR_OUT_OF_MEMORY, and the process lives on', () => {
     using device = new Device({ threads: 1 });
     const graph = new Graph({ replicas: 1, lanes: 1 << 15, chunk: 1 << 20 });
@@ -107,36 +120,99 @@ describe('memory', () => {
   });
 });
 
-describe('a worker thread', () => {
-  test('is terminated in mid-run, ten times over, and the process lives on', async () => {
-    for (let i = 0; i < 10; i++) {
-      const worker = new Worker(endless, { workerData: { addon } });
-      await once(worker, 'message');
-      await worker.terminate();
-    }
+describe('ends in mid-run, with nothing left', () => {
+  const fastest = async (end: () => Promise<number>) => {
+    const times: number[] = [];
+    for (let i = 0; i < 5; i++) times.push(await end());
+    return Math.min(...times);
+  };
+
+  test.each(['terminate', 'exit', 'throw'] as const)('a worker thread, by %s, within 100 ms', async (ending) => {
+    const before = memory();
+    expect(await fastest(() => endWorker(ending))).toBeLessThan(100);
+    expect(memory()).toEqual(before);
   });
 
-  test('is terminated at once though several runs wait in line', async () => {
-    const worker = new Worker(endless, { workerData: { addon, runs: 3 } });
-    await once(worker, 'message');
-    const started = performance.now();
-    await worker.terminate();
-    expect(performance.now() - started).toBeLessThan(5000);
+  test('a worker thread, though several runs wait in line', async () => {
+    expect(await fastest(() => endWorker('terminate', 3))).toBeLessThan(100);
   });
 
-  test('may leave by process.exit in mid-run', async () => {
-    const worker = new Worker(endless, { workerData: { addon, exit: 100 } });
-    const [code] = await once(worker, 'exit');
-    expect(code).toBe(0);
+  test('ten worker threads at once', async () => {
+    const before = memory();
+    await Promise.all(Array.from({ length: 10 }, (_, i) => endWorker(i % 2 ? 'exit' : 'terminate')));
+    expect(memory()).toEqual(before);
+  });
+
+  test.each([
+    ['exit', 0],
+    ['throw', 1],
+  ] as const)(
+    'a process, by %s, with its code, within 100 ms of what it takes without a run',
+    async (ending, expected) => {
+      const time = (runs: number) => async () => {
+        const { milliseconds, code, signal } = await endProcess(ending, runs);
+        expect([code, signal]).toEqual([expected, null]);
+        return milliseconds;
+      };
+      expect((await fastest(time(1))) - (await fastest(time(0)))).toBeLessThan(100);
+    },
+  );
+});
+
+describe('a handle', () => {
+  const native = binding();
+  const block = (device: Device) => new native.Block(device.native, 64);
+
+  test('is what it was made as, whatever its prototype says', () => {
+    using device = new Device({ threads: 1 });
+    const forged = [
+      Object.setPrototypeOf(block(device), native.Device.prototype),
+      Object.create(device.native),
+      Object.create(native.Device.prototype),
+      new Proxy(device.native, {}),
+      {},
+    ];
+    for (const each of forged) expect(() => new native.Block(each, 64)).toThrow('expected a device');
+  });
+
+  test('takes no other for itself', () => {
+    using device = new Device({ threads: 1 });
+    const name = Object.getOwnPropertyDescriptor(native.Device.prototype, 'name')?.get;
+    expect(() => name?.call(block(device))).toThrow();
   });
 });
 
-test('process.exit in mid-run ends the process at once, with its code', () => {
-  const code = `
-    const { Worker } = require('node:worker_threads');
-    const worker = new Worker(${JSON.stringify(endless)}, { workerData: { addon: ${JSON.stringify(addon)} } });
-    worker.once('message', () => process.exit(7));
-  `;
-  const { status, signal } = spawnSync(process.execPath, ['-e', code], { timeout: 20_000 });
-  expect({ status, signal }).toEqual({ status: 7, signal: null });
+describe('arrays over shared memory', () => {
+  const shared = <A extends Float32Array | Int32Array>(values: A): A => {
+    const copy = new (values.constructor as new (buffer: SharedArrayBuffer) => A)(
+      new SharedArrayBuffer(values.byteLength),
+    );
+    copy.set(values);
+    return copy;
+  };
+
+  test('go in and out, of programs, stores, data sets and eager operators', () => {
+    using device = new Device({ threads: 1 });
+    const { program, x, y } = tanhProgram(device, 1, 1);
+    const values = shared(new Float32Array(64).fill(0.5));
+    program.write(x, values);
+    program.runSync(shared(singleChunk([1])));
+    const out = shared(new Float32Array(64));
+    program.native.read(y.id, 0, out);
+    expect(out).toEqual(eager.tanh({ x: { data: values, dims: [1, 1, 64] } }).y);
+    using columns = new Columns(device, [2]);
+    columns.add('a', 32);
+    columns.write('a', 0, values);
+    expect(columns.read('a', 0)).toEqual(new Float32Array(values));
+    program.dispose();
+  });
+
+  test('a detached one is an error', () => {
+    using device = new Device({ threads: 1 });
+    const { program, x } = tanhProgram(device, 1, 1);
+    const values = new Float32Array(64);
+    structuredClone(values.buffer, { transfer: [values.buffer] });
+    expect(() => program.write(x, values)).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }));
+    program.dispose();
+  });
 });

@@ -220,6 +220,17 @@ describe('diagnose: sequences', () => {
     expect(finding).toMatchObject({ severity: 'error', where: 'sequences train_2 (train) and dev_3 (dev)' });
   });
 
+  it('raters of train that were weighed on what is scored', () => {
+    const weighed = (ids: string[]) => (data: Dataset) => {
+      sequence(data, 'train_1').goldWeights = ids;
+      sequence(data, 'dev_3').goldWeights = ['dev_3'];
+    };
+    expect(found('gold-leak', weighed(['train_1', 'dev_2'])).what).toMatch(/of dev and test \(dev_2\)/);
+    const data = clean();
+    weighed(['train_1'])(data);
+    expect(of(data, 'gold-leak')).toEqual([]);
+  });
+
   it('a recording that counts twice', () => {
     const change = (data: Dataset) => {
       sequence(data, 'train_4').features = structuredClone(sequence(data, 'train_2').features);

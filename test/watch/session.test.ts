@@ -92,6 +92,21 @@ it('what nobody waits for any longer is stopped, and begun anew when somebody as
   expect((await again).head.id).toBe('dev_1');
 });
 
+it('who asks again before it has stopped gets it all the same', async () => {
+  const { source, asked } = sourceOf(['dev_1']);
+  using session = await open(source);
+  const gone = new AbortController();
+  const first = session.load('dev_1', gone.signal);
+  await settle();
+  gone.abort();
+  const again = session.load('dev_1', never);
+  await expect(first).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  await settle();
+  asked[1]?.finish();
+  expect((await again).head.id).toBe('dev_1');
+  expect(await session.load('dev_1', never)).toBe(await again);
+});
+
 it('an error is told to whoever asked, and the next one may have more luck', async () => {
   const { source, asked } = sourceOf(['dev_1']);
   using session = await open(source);

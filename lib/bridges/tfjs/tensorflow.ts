@@ -4,8 +4,8 @@ import type * as Layers from '@tensorflow/tfjs-layers';
 import { CircumplexError } from '../../errors.ts';
 
 /** The TensorFlow.js that the program uses: it must be the same copy, or its tensors and layers are strangers to ours. */
-function load(): { core: typeof Core; layers: typeof Layers } {
-  const require = createRequire(import.meta.url);
+function tensorflow(): { core: typeof Core; layers: typeof Layers } {
+  const load = createRequire(import.meta.url);
   const packages = [
     ['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers'],
     ['@tensorflow/tfjs', '@tensorflow/tfjs'],
@@ -13,7 +13,7 @@ function load(): { core: typeof Core; layers: typeof Layers } {
   const causes: unknown[] = [];
   for (const [core, layers] of packages) {
     try {
-      return { core: require(core), layers: require(layers) };
+      return { core: load(core), layers: load(layers) };
     } catch (error) {
       causes.push(error);
     }
@@ -24,4 +24,4 @@ function load(): { core: typeof Core; layers: typeof Layers } {
   });
 }
 
-export const { core: tf, layers: tfl } = load();
+export const { core: tf, layers: tfl } = tensorflow();

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { CircumplexError } from '../../errors.ts';
 import { optionalPackage, optionalPackageFile } from '../optional.ts';
 import type { Picture } from '../pictures.ts';
@@ -68,12 +68,14 @@ export function wasmRuntime(): Promise<FaceApiRuntime> {
 
 async function load(): Promise<FaceApiRuntime> {
   const folder = faceApiWeights();
-  const tf = optionalPackage<Tensorflow>('@tensorflow/tfjs', TENSORFLOW, PURPOSE);
+  // Of several copies of TensorFlow.js, that which face-api itself finds.
+  const beside = join(folder, '..', 'package.json');
+  const tf = optionalPackage<Tensorflow>('@tensorflow/tfjs', TENSORFLOW, PURPOSE, '', beside);
   const backend = '@tensorflow/tfjs-backend-wasm';
-  const wasm = optionalPackage<Wasm>(backend, TENSORFLOW, PURPOSE);
+  const wasm = optionalPackage<Wasm>(backend, TENSORFLOW, PURPOSE, '', beside);
   const { nets } = optionalPackage<Api>(FACE_API.name, FACE_API.version, PURPOSE, '/dist/face-api.node-wasm.js');
   if (tf.getBackend() !== 'wasm') {
-    wasm.setWasmPaths(`${dirname(optionalPackageFile(backend, TENSORFLOW, PURPOSE, ''))}/`);
+    wasm.setWasmPaths(`${dirname(optionalPackageFile(backend, TENSORFLOW, PURPOSE, '', beside))}/`);
     if (!(await tf.setBackend('wasm'))) {
       throw new CircumplexError(
         'ERR_NOT_INSTALLED',

@@ -4,6 +4,7 @@ import { differentiate } from '../../graph/differentiate.ts';
 import { Graph, type Value } from '../../graph/graph.ts';
 import { Program, type RunSettings } from '../../graph/program.ts';
 import { SCHEDULE_COLUMNS } from '../../graph/schedule.ts';
+import { gone, made, outsideScopes } from '../../graph/scope.ts';
 
 /** An activation: row-major float32 with its shape, [time, lane, feature]. */
 export interface Tensor {
@@ -197,7 +198,7 @@ export function eager<Outputs extends object, Gradients, Upstream extends Float3
   const forward = graph.calls.length;
   const seeds = layout.seeds.map((value): [Value, Value] => [value, graph.value('f32', [...value.dims])]);
   const gradients = differentiate(graph, seeds, inputs.differentiable);
-  const program = new Program(eagerDevice(), graph);
+  const program = outsideScopes(() => new Program(eagerDevice(), graph));
   const settings: Partial<RunSettings> = {
     seed: Uint32Array.of(frames.seed ?? 0),
     epoch: frames.epoch ?? 0,
@@ -236,8 +237,14 @@ export function eager<Outputs extends object, Gradients, Upstream extends Float3
     return layout.gradients((value) => program.readFloats(gradients.get(value) as Value));
   }
 
-  const dispose = () => program.dispose();
-  return Object.assign(outputs, { backward, dispose, [Symbol.dispose]: dispose });
+  const dispose = () => {
+    program.dispose();
+    gone(result);
+  };
+  const result: Outputs & Backward<Upstream, Gradients> = made(
+    Object.assign(outputs, { backward, dispose, [Symbol.dispose]: dispose }),
+  );
+  return result;
 }
 
 /** [time, lane] of an activation, before anything else is known of it. */

@@ -72,8 +72,7 @@ export class Now {
         write(text, percent(weight));
         set(bar, { x: BAR.width * (1 - weight), width: BAR.width * weight });
       });
-      const cell = html('td', { class: 'number' }, text, drawn);
-      return cell;
+      return html('td', { class: 'number' }, text, drawn);
     });
     return html('tr', {}, html('th', { scope: 'row' }, `trust in ${stream}`), ...cells);
   }

@@ -176,6 +176,7 @@ export class Viewer {
   }
 
   #zoom(factor: number): void {
+    if (this.#end <= SHORTEST) return;
     const { from, to } = this.#view;
     const length = Math.max(SHORTEST, Math.min(this.#end, (to - from) * factor));
     const time = this.#player.time;
