@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/old_libraries.h"
 #include "features/fft.h"
 
 namespace circumplex::features {
