@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -31,6 +31,7 @@ export async function inputArguments(path: string): Promise<string[]> {
  * @throws ERR_MEDIA with the program's own words when it fails, ERR_NOT_INSTALLED when it is not there
  */
 export async function outputOf(program: Program, args: readonly string[], path: string): Promise<string> {
+  const { execFile } = await import('node:child_process'); // who decodes nothing is spared its loading
   try {
     const { stdout } = await promisify(execFile)(program, [...args], { maxBuffer: 2 ** 26 });
     return stdout;
@@ -68,6 +69,7 @@ const OPTIONS = ['-nostdin', '-hide_banner', '-loglevel', 'error', '-dts_error_t
  * @throws ERR_NOT_INSTALLED when ffmpeg is not there
  */
 export async function startDecoder(args: readonly string[], signal?: AbortSignal): Promise<Decoder> {
+  const { spawn } = await import('node:child_process');
   const child = spawn('ffmpeg', [...OPTIONS, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = endOf(child);
   const kill = () => child.kill('SIGKILL');
