@@ -48,8 +48,7 @@ struct Lstm {
   const Control* control;
   int64_t hidden, hp, layers, directions, width, frames, lanes, blocks;  // width: of a layer's output
   bool fused;                                                            // a task takes its lanes through all layers
-  bool compact;  // fused, and nothing is kept for a backward pass: h and c of a block of frames, gates and tanh_c of
-                 // none
+  bool compact;  // fused, and no backward pass follows: h and c of a block of frames are kept, gates and tanh_c of none
   int64_t most_lanes, block;     // lanes of the largest block; frames that a fused task computes at a time
   int64_t room;                  // floats of such frames of x, where a block's lanes have others between them
   int32_t *row_map, *state_map;  // [T*B]: where the rows [frame, lane] of what is kept lie, of h; null: in their order
