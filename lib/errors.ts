@@ -21,9 +21,12 @@ export type CircumplexErrorCode =
  * line, sequence, tensor) and what to do.
  */
 export class CircumplexError extends Error {
+  /** By which it is known where classes are not, as after a message between threads. */
   override readonly name = 'CircumplexError';
 
+  /** @param options `cause`: what this error came of */
   constructor(
+    /** What kind of failure: stable across versions. */
     readonly code: CircumplexErrorCode,
     message: string,
     options?: ErrorOptions,
@@ -50,9 +53,13 @@ export class CircumplexError extends Error {
 
 /** A {@link CircumplexError} as plain data. */
 export interface CircumplexErrorJson {
+  /** By which it is known for one. */
   name: 'CircumplexError';
+  /** As in the error. */
   code: CircumplexErrorCode;
+  /** As in the error. */
   message: string;
+  /** Where it was thrown. */
   stack?: string | undefined;
   /** In words. */
   cause?: string;

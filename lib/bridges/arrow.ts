@@ -1,3 +1,9 @@
+/**
+ * Curves and features as Apache Arrow tables, and back. Needs `apache-arrow`.
+ *
+ * @module circumplex/arrow
+ */
+
 // Not by require: the program's own Arrow is another copy in ES modules than in CommonJS, and each takes its own tables alone.
 import * as arrow from 'apache-arrow';
 import type { Sequence } from '../data/index.ts';
@@ -44,6 +50,7 @@ export function featuresTable(
   return tableOf([timeColumn(sequence.length, rate), ...columns(own, values)]);
 }
 
+/** Which columns are read. */
 export interface TableOptions {
   /** The columns to read, in this order; default: all but `time`. */
   columns?: readonly string[];
@@ -51,6 +58,7 @@ export interface TableOptions {
 
 /** Rows of a table, as a sequence holds them. */
 export interface TableRows {
+  /** Of the columns, in order. */
   names: string[];
   /** Rows. */
   length: number;

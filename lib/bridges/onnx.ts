@@ -1,3 +1,9 @@
+/**
+ * Trained models as ONNX files. Needs nothing beside circumplex.
+ *
+ * @module circumplex/onnx
+ */
+
 import { CircumplexError } from '../errors.ts';
 import { type Checkpoint, checkCheckpoint, sizesOf } from '../models/checkpoint.ts';
 import { type Model, modelInputs, modelParameters, type Stream } from '../models/model.ts';
@@ -14,6 +20,7 @@ import { type Weights, weightsOf } from './onnx/weights.ts';
 /** LayerNormalization is in it, and ReduceMax still takes its axes as an attribute. */
 const OPSET = 17;
 
+/** How a model is exported. */
 export interface OnnxOptions {
   /** Leave out what comes before and after the network, which the caller then does; default: refuse a model that has it. */
   networkOnly?: boolean;

@@ -1,3 +1,9 @@
+/**
+ * Layers and operators of TensorFlow.js, computed by the engine. Needs `@tensorflow/tfjs` 4, or its `-core` and `-layers`.
+ *
+ * @module circumplex/tfjs
+ */
+
 import type { LSTMLayerArgs } from '@tensorflow/tfjs-layers';
 import { type DimensionFusionArgs, DimensionFusionLayer } from './tfjs/fusion_layer.ts';
 import { LstmLayer } from './tfjs/lstm_layer.ts';
@@ -5,9 +11,13 @@ import { type AttentiveLstmArgs, AttentiveLstmLayer, type LstmStackArgs, LstmSta
 
 /** As tf.layers: a function a layer. */
 export const layers = {
+  /** As tf.layers.lstm, computed by the engine: {@link LstmLayer}. */
   lstm: (args: LSTMLayerArgs): LstmLayer => new LstmLayer(args),
+  /** A stack of layers in one call: {@link LstmStackLayer}. */
   lstmStack: (args: LstmStackArgs): LstmStackLayer => new LstmStackLayer(args),
+  /** An LSTM with attention over a window of its inputs: {@link AttentiveLstmLayer}. */
   attentiveLstm: (args: AttentiveLstmArgs): AttentiveLstmLayer => new AttentiveLstmLayer(args),
+  /** Streams fused by attention for each output: {@link DimensionFusionLayer}. */
   dimensionFusion: (args: DimensionFusionArgs): DimensionFusionLayer => new DimensionFusionLayer(args),
 };
 

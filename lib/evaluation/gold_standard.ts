@@ -25,6 +25,7 @@ export type GoldMethod = 'mean' | 'ccc-centred' | 'ewe-ccc' | 'ewe-pearson';
 
 export const GOLD_METHODS: readonly GoldMethod[] = ['mean', 'ccc-centred', 'ewe-ccc', 'ewe-pearson'];
 
+/** One curve of several raters. */
 export interface GoldStandard {
   /** [length]; NaN where nobody speaks, or nobody with a weight. */
   readonly values: Float64Array;
@@ -32,6 +33,7 @@ export interface GoldStandard {
   readonly weights: readonly number[];
 }
 
+/** What weighs the raters. */
 export interface GoldOptions {
   /** The ratings whose agreement weighs, of the same raters; those that are fused by default. */
   readonly weighedBy?: Ratings;

@@ -5,19 +5,25 @@ import { type Moments, momentsOf } from './moments.ts';
 
 /** The gold standard and the prediction of one sequence, both [length, targets], row-major; a NaN gold is unlabelled. */
 export interface ScoredSequence {
+  /** Its id. */
   readonly sequence: string;
+  /** [length, targets]; NaN: unlabelled. */
   readonly gold: Float64Array;
+  /** [length, targets] */
   readonly prediction: Float64Array | Float32Array;
 }
 
 /** One sequence's predicted curves: a Float64Array under each target's name, as `predict` returns them. */
 export interface ScoredCurves {
+  /** Its id. */
   readonly sequence: string;
+  /** The names under which curves are taken. */
   readonly targets: readonly string[];
 }
 
 /** One target's agreement over a set of sequences; null is undefined. */
 export interface TargetScore {
+  /** Whose scorer was followed. */
   readonly convention: ConventionName;
   /** Mean of the sequences' CCCs, undefined ones left out. */
   readonly cccMean: number | null;
@@ -25,13 +31,17 @@ export interface TargetScore {
   readonly cccConcat: number | null;
   /** Sequences without a CCC: fewer than 2 labelled frames, or gold and prediction constant and equal. */
   readonly undefinedSequences: number;
+  /** Mean of the sequences' Pearson's r. */
   readonly pearsonMean: number | null;
+  /** Pearson's r of all frames of all sequences, concatenated. */
   readonly pearsonConcat: number | null;
   /** Over all frames, in the target's unit. */
   readonly rmse: number | null;
-  /** Location shift, scale shift and bias correction of the concatenated frames: see {@link Concordance}. */
+  /** Location shift of the concatenated frames, as the next two: see {@link Concordance}. */
   readonly location: number | null;
+  /** sd prediction / sd gold. */
   readonly scale: number | null;
+  /** C_b, by which Pearson's r falls short: ccc = r C_b. */
   readonly biasCorrection: number | null;
   /** What the concatenated CCC would gain without the location shift, the rest as it is. */
   readonly lossToLocation: number | null;
@@ -41,12 +51,14 @@ export interface TargetScore {
   readonly affineCeiling: number | null;
   /** Labelled frames. */
   readonly frames: number;
+  /** Each sequence by itself. */
   readonly perSequence: Readonly<Record<string, Concordance>>;
 }
 
 /** By target's name. */
 export type Scores = Record<string, TargetScore>;
 
+/** How it is scored. */
 export interface ScoreOptions {
   /** Whose scorer to follow; `circumplex` by default. */
   readonly convention?: ConventionName;

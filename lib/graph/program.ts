@@ -12,11 +12,15 @@ export type { RunSettings } from '../binding.ts';
 
 const ARRAYS = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const;
 
+/** What a run computes on. */
 export interface RunOptions {
+  /** Values that hold for the whole run. */
   settings?: Partial<RunSettings>;
+  /** The data set that `gather` reads; null: none is read. */
   columns?: Columns | null;
   /** Told the number of chunks done, at most every 50 ms. */
   onChunk?: (chunksDone: number) => void;
+  /** Ends it: what is going on throws ERR_ABORTED, with the reason as `cause`. */
   signal?: AbortSignal | undefined;
 }
 
@@ -25,10 +29,16 @@ export interface RunOptions {
  * chunks on the device's own thread; `runSync` on the calling one.
  */
 export class Program implements Disposable {
+  /** @internal */
   readonly native: NativeProgram;
   readonly #graph: Graph;
 
+  /**
+   * @param store the parameters that the graph uses; a graph without any needs none
+   * @throws CircumplexError ERR_CONFIG for parameters without a store, ERR_SHAPE for a call whose sizes do not fit
+   */
   constructor(
+    /** Where it runs. */
     readonly device: Device,
     graph: Graph,
     store: Store | null = null,
@@ -56,7 +66,7 @@ export class Program implements Disposable {
   }
 
   /**
-   * Runs a schedule (see {@link schedule}) and resolves to the number of chunks done.
+   * Runs a schedule, which the function of that name makes, and resolves to the number of chunks done.
    *
    * @throws CircumplexError ERR_ABORTED when the signal aborts (its reason is the cause), ERR_DISPOSED after dispose().
    */
@@ -102,16 +112,18 @@ export class Program implements Disposable {
     );
   }
 
-  /** A copy of a buffer of one replica. */
+  /** A copy of a buffer of one replica, row-major, in the type of its elements. */
   read(value: Value, replica = 0): TypedArray {
     const size = value.dims.reduce((a, b) => a * b, 1);
     return guarded(() => this.native.read(value.id, replica, new ARRAYS[value.type](size) as TypedArray));
   }
 
+  /** {@link Program.read} of a buffer of float32. */
   readFloats(value: Value, replica = 0): Float32Array {
     return this.read(value, replica) as Float32Array;
   }
 
+  /** {@link Program.read} of a buffer of float64. */
   readDoubles(value: Value, replica = 0): Float64Array {
     return this.read(value, replica) as Float64Array;
   }
@@ -137,11 +149,13 @@ export class Program implements Disposable {
     for (let replica = 0; replica < replicas; replica++) this.write(value, zeros, replica);
   }
 
+  /** Gives its memory back; it cannot be used afterwards. */
   dispose(): void {
     this.native.dispose();
     gone(this);
   }
 
+  /** As dispose(), for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -16,12 +16,15 @@ import { preprocessingOf, storeOf } from './predict.ts';
 /** A frame's features by modality, as they are before normalisation; null, absent or all NaN: the modality is missing. */
 export type StreamFrame = Readonly<Record<string, ArrayLike<number> | null | undefined>>;
 
-/** `{ frame, time, arousal, valence }`, for whatever the targets are called. `time` in seconds. */
-export type StreamedPrediction<T extends string = 'arousal' | 'valence'> = { frame: number; time: number } & Record<
-  T,
-  number
->;
+/** `{ frame, time, arousal, valence }`, for whatever the targets are called. */
+export type StreamedPrediction<T extends string = 'arousal' | 'valence'> = {
+  /** Its number, from 0. */
+  frame: number;
+  /** Seconds from the first frame. */
+  time: number;
+} & Record<T, number>;
 
+/** How a stream predicts. */
 export interface PredictionStreamOptions extends Pick<DeviceOptions, 'threads' | 'isa'> {
   /**
    * Attention windows end at the frame that is predicted, as if no frame came after it: no waiting, and other predictions
@@ -32,11 +35,15 @@ export interface PredictionStreamOptions extends Pick<DeviceOptions, 'threads' |
 
 /** What the next predictions of a stream depend on: plain data, for `structuredClone`, `v8.serialize` and the like. */
 export interface PredictionStreamState {
+  /** Frames that came in. */
   frames: number;
+  /** What the recurrences and windows carry. */
   program: ProgramStreamState;
+  /** Of the interpolation between blocks of a decimated model. */
   clock: LabelClockState;
-  /** Of the frames that are being averaged: sums, and the valid frames of each modality. */
+  /** Of the features of the frames that are being averaged. */
   sums: Float64Array;
+  /** The valid frames of each modality among those averaged. */
   counts: Float64Array;
 }
 
@@ -70,7 +77,9 @@ interface Modality {
   size: number;
 }
 
+/** A model at work on a sequence that comes in frame by frame: {@link predictionStream} makes one. */
 export class PredictionStream<T extends string = 'arousal' | 'valence'> implements Disposable {
+  /** The names under which predictions stand. */
   readonly targets: readonly T[];
   /** Frames a second. */
   readonly rate: number;
@@ -97,6 +106,7 @@ export class PredictionStream<T extends string = 'arousal' | 'valence'> implemen
   #frames = 0;
   #finished = false;
 
+  /** As {@link predictionStream} does, outside any {@link scope}. */
   constructor(checkpoint: Checkpoint, { causal = false, threads = 1, isa }: PredictionStreamOptions = {}) {
     const { model, targets, rate, normaliser, delay, postprocessing } = checkpoint;
     const { decimate = 1, functionals } = preprocessingOf(checkpoint);
@@ -228,6 +238,7 @@ export class PredictionStream<T extends string = 'arousal' | 'valence'> implemen
     this.#frames = frames;
   }
 
+  /** Gives its memory back; it cannot be used afterwards. */
   dispose(): void {
     this.#stream.dispose();
     this.#program.dispose();
@@ -236,6 +247,7 @@ export class PredictionStream<T extends string = 'arousal' | 'valence'> implemen
     gone(this);
   }
 
+  /** As dispose(), for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

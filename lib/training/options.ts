@@ -5,24 +5,44 @@ import type { Checkpoint } from '../models/checkpoint.ts';
 import type { Preprocessing } from '../models/preprocessing.ts';
 import type { DelayGrid } from './delay_search.ts';
 
+/** How the learning rate goes over the epochs. */
 export type LearningRateSchedule =
-  | { kind: 'constant' }
-  /** Multiplied by `factor` when the selection score has not improved for `patience` epochs, not below `least`. */
-  | { kind: 'plateau'; factor: number; patience: number; least: number }
-  /** Linear from 0 over `warmUp` epochs, then half a cosine, towards 0 at the last epoch. */
-  | { kind: 'cosine'; warmUp: number };
+  | {
+      /** It stays. */
+      kind: 'constant';
+    }
+  | {
+      /** It falls when the selection score does not improve. */
+      kind: 'plateau';
+      /** By which it is multiplied, below 1. */
+      factor: number;
+      /** Epochs without a better score. */
+      patience: number;
+      /** Not below this. */
+      least: number;
+    }
+  | {
+      /** Linear from 0, then half a cosine, towards 0 at the last epoch. */
+      kind: 'cosine';
+      /** Epochs of the linear part. */
+      warmUp: number;
+    };
 
 /** Every setting of a training run but model, data and device; what config.json stores. */
 export interface TrainingSettings {
+  /** At most. */
   epochs: number;
   /** Epochs without a better selection score after which a replica stops. */
   patience: number;
+  /** Adam's, before the schedule. */
   learningRate: number;
+  /** How it changes. */
   schedule: LearningRateSchedule;
   /** Frames of a chunk at the model's rate, or seconds: '60s'. */
   chunk: number | `${number}s`;
   /** Sequences side by side; null: all training sequences in lock-step. Fewer: shuffled each epoch. */
   lanes: number | null;
+  /** Share of units that are dropped in training: between LSTM layers, and within encoders. */
   dropout: number;
   /** First epochs in which attention feeds the centre frame and is not trained. */
   bypass: number;
@@ -30,9 +50,11 @@ export interface TrainingSettings {
   seed: number;
   /** Order of the data and inner splits, shared by the replicas. */
   dataSeed: number;
+  /** Copies that are trained side by side. */
   replicas: number;
   /** 'inner' or 'inner:SHARE', 'dev', 'ids:A,B' or 'none'. */
   selection: string;
+  /** Mean squared error, or 1 - CCC. */
   loss: 'mse' | 'ccc';
   /**
    * When the optimiser steps: after each chunk, or once a pass over the whole training set, whose gradient is still cut at
@@ -52,6 +74,7 @@ export interface TrainingSettings {
   searchDelay: DelayGrid | null;
   /** Global norm to which gradients are clipped; null: none. */
   clip: number | null;
+  /** What is done to features before they are normalised. */
   preprocessing: Preprocessing;
   /**
    * Steps after the prediction to fit on the selection set (without one, on the training sequences), each kept only if it
@@ -64,6 +87,7 @@ export interface TrainingSettings {
   tensorboard: boolean;
 }
 
+/** Settings that differ from the defaults, where to compute, and what to start from. */
 export interface TrainOptions extends Partial<TrainingSettings>, DeviceOptions {
   /** A checkpoint (or its path) whose weights, model and normaliser every replica starts from. */
   init?: Checkpoint | string | undefined;
@@ -84,6 +108,7 @@ export interface TrainOptions extends Partial<TrainingSettings>, DeviceOptions {
   resume?: boolean | undefined;
   /** Where the data set lies: noted in config.json, so that a run can be resumed without naming it. */
   data?: string | undefined;
+  /** Ends it: what is going on throws ERR_ABORTED, with the reason as `cause`. */
   signal?: AbortSignal | undefined;
   /** Refuse to train where what scores dev or test has seen their sequences, instead of saying so. */
   strict?: boolean | undefined;

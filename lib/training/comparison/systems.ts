@@ -1,17 +1,29 @@
 import type { Dataset } from '../../data/index.ts';
 import { CircumplexError } from '../../errors.ts';
 import { FUSIONS, type Fusion, type Model, type Stream } from '../../models/model.ts';
-import { presetSettings, presets } from '../../models/presets.ts';
-import type { TrainingSettings } from '../options.ts';
+import { presets } from '../../models/presets.ts';
+import { resolveSettings, type TrainingSettings } from '../options.ts';
+import { presetSettings } from '../preset_settings.ts';
 import { SVR_FUSIONS, svrName } from './svr.ts';
 
 /** What can stand in a comparison: networks, and what networks must beat. */
 export type System =
-  | { kind: 'mean' | 'ridge' | 'svr'; name: string; description: string }
   | {
-      kind: 'network';
+      /** The train mean, a ridge regression or a support vector regression. */
+      kind: 'mean' | 'ridge' | 'svr';
+      /** As tables call it. */
       name: string;
+      /** What it is, in a sentence. */
       description: string;
+    }
+  | {
+      /** Trained as `train` does. */
+      kind: 'network';
+      /** As tables call it. */
+      name: string;
+      /** What it is, in a sentence. */
+      description: string;
+      /** Its network. */
       model: Model;
       /** What it must be trained with, whatever the others are. */
       options?: Partial<TrainingSettings>;
@@ -91,7 +103,7 @@ const SVR_DESCRIPTIONS: Record<(typeof SVR_FUSIONS)[number], string> = {
 };
 
 /** Its own rate and frames, from the preset; loss, epochs and patience are those of the comparison. */
-const { chunk, lanes, learningRate, dropout, preprocessing } = presetSettings['b2-trans'];
+const { chunk, lanes, learningRate, dropout, preprocessing } = resolveSettings(presetSettings['b2-trans']);
 const WHOLE_SEQUENCES = { chunk, lanes, learningRate, dropout, preprocessing, bypass: 0 } as const;
 
 function network(name: string, description: string, model: Model) {
