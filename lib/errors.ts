@@ -24,7 +24,11 @@ export class CircumplexError extends Error {
   /** By which it is known where classes are not, as after a message between threads. */
   override readonly name = 'CircumplexError';
 
-  /** @param options `cause`: what this error came of */
+  /**
+   * An error of this code.
+   *
+   * @param options `cause`: what it came of
+   */
   constructor(
     /** What kind of failure: stable across versions. */
     readonly code: CircumplexErrorCode,

@@ -1,23 +1,26 @@
-// A plugin of typedoc: guides are called by their headings and stand in groups, what the main entry exports stands by the
-// room that it comes from, and every page has a description of its own width.
+// A plugin of typedoc: documents are called by their headings and stand in groups; what the main entry exports stands by the
+// room that it comes from.
+import { basename } from 'node:path';
 import { Comment, CommentTag, Converter } from 'typedoc';
 
-/** Documents by group; typedoc.json has them in the order of reading. */
+/** Documents by group. Those of a group stand in the order of typedoc.json. */
 const GROUPS = {
   Guides: [
-    'start',
-    'own_data',
-    'recola',
-    'report',
-    'streaming',
-    'pipeline',
-    'features',
-    'faces',
-    'watch',
-    'bridges',
-    'gpu',
+    ...[
+      'start',
+      'own_data',
+      'recola',
+      'report',
+      'streaming',
+      'pipeline',
+      'features',
+      'faces',
+      'watch',
+      'bridges',
+      'gpu',
+    ],
+    'troubleshooting',
   ],
-  'When something fails': ['troubleshooting'],
   Reference: ['data', 'checkpoint', 'paper', 'performance', 'compatibility', 'architecture'],
   Project: ['CONTRIBUTING', 'CHANGELOG'],
 };
@@ -35,8 +38,9 @@ const ROOMS = {
 
 export function load(app) {
   app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_context, document) => {
-    const group = Object.keys(GROUPS).find((name) => GROUPS[name].includes(document.name));
-    if (!group) app.logger.error(`${document.name}.md is in no group of scripts/typedoc.mjs`);
+    const file = basename(document.name);
+    const group = Object.keys(GROUPS).find((name) => GROUPS[name].includes(file));
+    if (!group) app.logger.error(`${file}.md is in no group of scripts/typedoc.mjs`);
     document.frontmatter.group = group;
     document.name = /^# (.+)$/m.exec(document.content[0].text)[1];
   });
