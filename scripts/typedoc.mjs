@@ -45,15 +45,15 @@ export function load(app) {
     document.name = /^# (.+)$/m.exec(document.content[0].text)[1];
   });
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
-    const main = project.children.find(({ name }) => name === 'circumplex');
-    for (const exported of main.children) {
+    for (const module of project.children) tag(module, '@group', 'API');
+    for (const exported of project.children.find(({ name }) => name === 'circumplex').children) {
       const room = /^lib\/(\w+)\//.exec(exported.sources?.[0]?.fileName)?.[1];
-      for (const of of exported.signatures ?? [exported]) {
-        of.comment ??= new Comment();
-        of.comment.blockTags.push(
-          new CommentTag('@category', [{ kind: 'text', text: ROOMS[room] ?? 'Errors and version' }]),
-        );
-      }
+      for (const each of exported.signatures ?? [exported]) tag(each, '@category', ROOMS[room] ?? 'Errors and version');
     }
   });
+}
+
+function tag(reflection, name, text) {
+  reflection.comment ??= new Comment();
+  reflection.comment.blockTags.push(new CommentTag(name, [{ kind: 'text', text }]));
 }
