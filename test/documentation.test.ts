@@ -135,6 +135,14 @@ describe('every link within the repository', () => {
   );
 });
 
+it('every code of an error has its heading in docs/troubleshooting.md, and no other has', () => {
+  const read = (path: string, pattern: RegExp) =>
+    [...readFileSync(join(root, path), 'utf8').matchAll(pattern)].map(([, code]) => code as string).sort();
+  const codes = read('lib/errors.ts', /^ {2}\| '(ERR_\w+)'/gm);
+  expect(codes.length).toBeGreaterThan(10);
+  expect(read('docs/troubleshooting.md', /^### (ERR_\w+)$/gm)).toEqual(codes);
+});
+
 /** Whether a file is there and, where the link names one, the heading. */
 function resolves(page: string, target: string): boolean {
   const [path, anchor] = target.split('#') as [string, string?];
