@@ -19,6 +19,18 @@ export type CircumplexErrorCode =
 /**
  * The one error class of circumplex. `code` is stable across versions; the message says what happened, where (file,
  * line, sequence, tensor) and what to do.
+ *
+ * @example
+ * ```ts
+ * import { CircumplexError, Device } from 'circumplex';
+ *
+ * try {
+ *   new Device({ device: 'cuda' }).dispose();
+ * } catch (error) {
+ *   if (!(error instanceof CircumplexError)) throw error;
+ *   console.log(error.code, error.message); // ERR_NO_DEVICE: what is missing, and what to do
+ * }
+ * ```
  */
 export class CircumplexError extends Error {
   /** By which it is known where classes are not, as after a message between threads. */

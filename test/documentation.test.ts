@@ -45,11 +45,16 @@ interface Block {
   code: string;
 }
 
-/** The fenced blocks that a reader can run: `js`, `ts`, and `sh`; what is shown only is marked `text`, or not at all. */
+/**
+ * The fenced blocks that a reader can run: `js`, `ts`, and `sh`; what is shown only is marked `text`, or not at all. In a
+ * source they are the `@example`s of its comments.
+ */
 function blocksOf(file: string): Block[] {
   const blocks: Block[] = [];
   let open: Block | null = null;
-  for (const [index, text] of readFileSync(file, 'utf8').split('\n').entries()) {
+  const start = file.endsWith('.ts') ? /^ *\* ?/ : /^/;
+  for (const [index, line] of readFileSync(file, 'utf8').split('\n').entries()) {
+    const text = line.replace(start, '');
     const fence = /^```(\w*)/.exec(text);
     if (!fence) {
       if (open) open.code += `${text}\n`;
@@ -99,6 +104,46 @@ describe('every block of code runs, one after the other,', () => {
     },
     300_000,
   );
+});
+
+describe('every @example of the API', () => {
+  const sources = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join('lib', name))
+    .filter((source) => /^ *\* @example/m.test(readFileSync(join(root, source), 'utf8')));
+
+  it.each(sources)('runs, in %s', (source) => {
+    const project = join(folder, source.replace(/\W/g, '_'));
+    mkdirSync(project);
+    const blocks = blocksOf(join(root, source));
+    expect(blocks.length).toBeGreaterThan(0);
+    for (const block of blocks) expect(failure(block, project)).toBeNull();
+  });
+
+  it('fits the types of the package', () => {
+    const files = sources.flatMap((source) =>
+      blocksOf(join(root, source)).map(({ line, code }) => {
+        const file = join(folder, `${source.replace(/\W/g, '_')}_${line}.mts`);
+        writeFileSync(file, code);
+        return file;
+      }),
+    );
+    const program = ts.createProgram(files, {
+      noEmit: true,
+      strict: true,
+      skipLibCheck: true,
+      target: ts.ScriptTarget.ES2022,
+      lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
+      module: ts.ModuleKind.NodeNext,
+      moduleResolution: ts.ModuleResolutionKind.NodeNext,
+      types: ['node'],
+      typeRoots: [join(root, 'node_modules', '@types')],
+    });
+    const wrong = ts.getPreEmitDiagnostics(program).map(({ file, messageText }) => {
+      return `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
+    });
+    expect(wrong).toEqual([]);
+  });
 });
 
 describe('every example runs:', () => {

@@ -17,6 +17,17 @@ export type NumberTable = arrow.Table<Record<string, arrow.Float32 | arrow.Float
  * Predicted curves as a table: `time` in seconds, then a column of float64 for each target, a row a frame.
  *
  * @param prediction as `predict` gives it for a sequence of a data set
+ *
+ * @example
+ * ```ts
+ * import { tableToIPC } from 'apache-arrow';
+ * import { synthesize } from 'circumplex';
+ * import { curvesTable, tableRows } from 'circumplex/arrow';
+ *
+ * const { targets, rate, sequences } = synthesize({ seconds: 10 });
+ * const table = curvesTable({ targets, rate, values: sequences[0]?.targets as Float64Array });
+ * console.log(tableToIPC(table).length, tableRows(table).names); // for pandas, polars, DuckDB, ...
+ * ```
  */
 export function curvesTable({ targets, values, rate }: Pick<Prediction, 'targets' | 'values' | 'rate'>): NumberTable {
   const length = values.length / targets.length;

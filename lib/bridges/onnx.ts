@@ -37,6 +37,18 @@ export interface OnnxOptions {
  *
  * @throws CircumplexError ERR_CONFIG for a model whose prediction takes more than a network: window statistics,
  *   decimation, a delay or steps of post-processing, unless `networkOnly`; ERR_CHECKPOINT when the checkpoint is not whole
+ *
+ * @example
+ * ```ts
+ * import { writeFileSync } from 'node:fs';
+ * import { presets, synthesize, train } from 'circumplex';
+ * import { exportOnnx } from 'circumplex/onnx';
+ *
+ * const data = synthesize({ seconds: 10 });
+ * const run = await (await train(presets.lucas2020(data), data, { epochs: 1, bypass: 0 })).finish();
+ * writeFileSync('model.onnx', exportOnnx(run.best(0)));
+ * run.dispose();
+ * ```
  */
 export function exportOnnx(checkpoint: Checkpoint, { networkOnly = false }: OnnxOptions = {}): Uint8Array {
   checkCheckpoint(checkpoint);

@@ -113,6 +113,15 @@ export interface ReadOptions {
  *
  * @throws ERR_DATA with file, sequence and row for whatever does not fit the description, ERR_FILE when a file that is
  *   there cannot be read
+ *
+ * @example
+ * ```ts
+ * import { inspect, readDataset, synthesize, writeDataset } from 'circumplex';
+ *
+ * await writeDataset(synthesize({ seconds: 20 }), 'data');
+ * const data = await readDataset('data');
+ * for (const { severity, where, what } of inspect(data).findings) console.log(severity, where, what);
+ * ```
  */
 export async function readDataset(
   directory: string,

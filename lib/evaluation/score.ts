@@ -71,6 +71,16 @@ export interface ScoreOptions {
  * @throws ERR_DATA where a sequence occurs twice or a prediction is not finite; ERR_SHAPE where an array is no
  * [length, targets] or the lengths differ (unless the convention says what to do then); ERR_CONFIG where the convention
  * is unknown or nothing is to be scored
+ *
+ * @example
+ * ```ts
+ * import { score } from 'circumplex';
+ *
+ * const gold = Float64Array.of(0.1, 0.2, 0.4, Number.NaN, 0.3); // [length, targets]; the fourth frame is unlabelled
+ * const prediction = Float64Array.of(0.2, 0.2, 0.3, 0.9, 0.2);
+ * const { arousal } = score([{ sequence: 'anna', gold, prediction }], ['arousal']);
+ * console.log(arousal?.cccMean, arousal?.cccConcat, arousal?.rmse, arousal?.frames); // 0.5 0.5 0.0866 4
+ * ```
  */
 export function score(pairs: readonly ScoredSequence[], targets: readonly string[], options?: ScoreOptions): Scores;
 /**
@@ -83,6 +93,7 @@ export function score(
   curves: readonly ScoredCurves[],
   options?: ScoreOptions,
 ): Scores;
+/** Scores one predicted sequence. */
 export function score(gold: Float64Array | null, curves: ScoredCurves, options?: ScoreOptions): Scores;
 export function score(
   given: readonly ScoredSequence[] | readonly (Float64Array | null)[] | Float64Array | null,

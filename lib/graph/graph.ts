@@ -99,6 +99,32 @@ export interface CallOptions {
 /**
  * A list of operator calls over values, in order: what a model looks like before it is planned as a program. A graph is
  * built for fixed sizes; training and evaluation are two graphs over one set of parameters.
+ *
+ * @example
+ * ```ts
+ * import { Device, differentiate, Graph, operators as op, Program, Store, singleChunk } from 'circumplex';
+ *
+ * const graph = new Graph({ replicas: 1, lanes: 4, chunk: 50 });
+ * const x = graph.value('f32', [50, 4, 3]); // [time, lane, feature]
+ * const target = graph.value('f32', [50, 4, 1]);
+ * const initial = { kind: 'uniform' as const, bound: 0.1 };
+ * const weight = graph.parameter({ name: 'weight', dims: [1, 3], initial, trainable: true, bypassed: false });
+ * const loss = op.mse(graph, op.linear(graph, x, weight, null), target);
+ * differentiate(graph);
+ *
+ * const device = new Device({ device: 'cpu' });
+ * const store = Store.for(device, graph);
+ * store.initialise(0);
+ * op.adam(graph, store, loss.sums);
+ * const program = new Program(device, graph, store);
+ * program.write(x, Float32Array.from({ length: 600 }, (_, i) => Math.sin(i * i)));
+ * program.write(target, Float32Array.from({ length: 200 }, (_, i) => 2 * Math.sin((3 * i) ** 2)));
+ * for (let step = 0; step < 300; step++) {
+ *   program.runSync(singleChunk([50, 50, 50, 50]), { settings: { learningRate: Float32Array.of(0.05) } });
+ * }
+ * console.log(store.read('weight', 0)); // 2, 0, 0
+ * for (const resource of [program, store, device]) resource.dispose();
+ * ```
  */
 export class Graph {
   /** Every buffer, by `id`. */

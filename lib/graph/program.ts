@@ -27,6 +27,22 @@ export interface RunOptions {
 /**
  * A graph, planned once for a device: a flat list of operator calls over buffers laid out in advance. `run` executes
  * chunks on the device's own thread; `runSync` on the calling one.
+ *
+ * @example
+ * ```ts
+ * import { Device, Graph, operators as op, Program, singleChunk } from 'circumplex';
+ *
+ * const graph = new Graph({ replicas: 1, lanes: 1, chunk: 2 });
+ * const x = graph.value('f32', [2, 1, 3]); // [time, lane, feature]
+ * const y = op.tanh(graph, x);
+ * const device = new Device({ device: 'cpu' });
+ * const program = new Program(device, graph);
+ * program.write(x, Float32Array.of(0, 1, -1, 0.5, 2, 30));
+ * program.runSync(singleChunk([2])); // both frames of the lane are real
+ * console.log(program.readFloats(y));
+ * program.dispose();
+ * device.dispose();
+ * ```
  */
 export class Program implements Disposable {
   /** @internal */

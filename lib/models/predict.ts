@@ -93,6 +93,18 @@ export interface PredictOptions extends DeviceOptions {
  * Predicts one sequence, with what the model looked at. It is taken to be at the checkpoint's rate.
  *
  * @throws CircumplexError ERR_CHECKPOINT when the sequence lacks a modality of the model.
+ *
+ * @example
+ * ```ts
+ * import { predict, stream, synthesize, train } from 'circumplex';
+ *
+ * const data = synthesize({ seconds: 20 });
+ * const model = { streams: [stream({ name: 'audio', hidden: 16 })], fusion: 'none' as const };
+ * const run = await (await train(model, data, { epochs: 2 })).finish();
+ * const { time, arousal, valence } = await predict(run.best(0), data.sequence('dev_1'));
+ * console.log(time[499], arousal[499], valence[499]);
+ * run.dispose();
+ * ```
  */
 export function predict<T extends string = 'arousal' | 'valence'>(
   checkpoint: Checkpoint,

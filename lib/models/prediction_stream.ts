@@ -48,20 +48,30 @@ export interface PredictionStreamState {
 }
 
 /**
- * Predictions of a sequence that comes in frame by frame, on the calling thread:
- *
- *     using live = predictionStream(checkpoint);
- *     for (const frame of frames) {
- *       const prediction = live.push({ audio: frame.audio, video: frame.video });
- *       if (prediction) console.log(prediction.time, prediction.arousal, prediction.valence);
- *     }
- *     for (const prediction of live.finish()) console.log(prediction);
+ * Predictions of a sequence that comes in frame by frame, on the calling thread.
  *
  * The same frames give the same bits as `predict`. The prediction for a frame comes with the frame `latency` frames later:
  * windows look ahead, and decimated models average and interpolate. Streams are independent of each other.
  *
  * @throws CircumplexError ERR_CONFIG for a model that no stream can serve: one with a bidirectional stream, with an encoder,
  *   or with window statistics among its inputs
+ *
+ * @example
+ * ```ts
+ * import { predictionStream, presets, synthesize, train } from 'circumplex';
+ *
+ * const data = synthesize({ seconds: 20 });
+ * const run = await (await train(presets.lucas2020(data), data, { epochs: 1, bypass: 0 })).finish();
+ * const live = predictionStream(run.best(0));
+ * const frame = { audio: new Float32Array(16), video: new Float32Array(24) };
+ * for (let t = 0; t < 100; t++) {
+ *   const prediction = live.push(t % 10 === 0 ? { audio: frame.audio } : frame); // without video now and then
+ *   if (prediction) console.log(prediction.time, prediction.arousal, prediction.valence);
+ * }
+ * for (const { time, arousal } of live.finish()) console.log(time, arousal); // of the last frames
+ * live.dispose();
+ * run.dispose();
+ * ```
  */
 export function predictionStream<T extends string = 'arousal' | 'valence'>(
   checkpoint: Checkpoint,

@@ -95,6 +95,16 @@ const FOLD_ROUND = 0xf01d;
  * @param onEpoch told the reports of an epoch once it is committed; what it throws ends the cross-validation
  * @throws CircumplexError as {@link train}; ERR_CONFIG when there are fewer sessions than folds, or when `selection`
  *   names sequences
+ *
+ * @example
+ * ```ts
+ * import { crossValidate, stream, synthesize } from 'circumplex';
+ *
+ * const data = synthesize({ seconds: 10, sequences: { train: 3, dev: 1 } });
+ * const model = { streams: [stream({ name: 'audio', hidden: 8 })], fusion: 'none' as const };
+ * const { scores } = await crossValidate(model, data, { cv: 'session', epochs: 2 });
+ * console.log(scores.mean.arousal?.cccConcat); // every session by models that had not seen it
+ * ```
  */
 export async function crossValidate(
   model: Model | null,

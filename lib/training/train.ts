@@ -44,15 +44,20 @@ export interface RunConfig extends TrainingSettings {
 /**
  * Trains a model: its replicas together, an epoch at a time, as the run is iterated. Each report is one replica's epoch.
  *
- * ```ts
- * await using run = await train(model, data, { epochs: 100, replicas: 10 });
- * for await (const e of run) console.log(e.replica, e.loss, e.selection?.cccMean.arousal);
- * const checkpoint = run.best(0);
- * ```
- *
  * @param model null with `init`, whose model is then used; with `from`, only its fusion counts
  * @throws CircumplexError ERR_CONFIG, ERR_DATA, ERR_CHECKPOINT, ERR_FILE, ERR_NO_DEVICE before training; ERR_NOT_FINITE,
  * ERR_ABORTED while it is iterated
+ *
+ * @example
+ * ```ts
+ * import { presets, synthesize, train, writeCheckpoint } from 'circumplex';
+ *
+ * const data = synthesize({ seconds: 20 });
+ * const run = await train(presets.lucas2020(data), data, { epochs: 3, bypass: 1, replicas: 2 });
+ * for await (const e of run) console.log(e.epoch, e.replica, e.loss, e.selection?.cccMean.arousal);
+ * await writeCheckpoint('best.safetensors', run.best(0));
+ * run.dispose();
+ * ```
  */
 export async function train(model: Model | null, dataset: Dataset, options: TrainOptions = {}): Promise<Run> {
   return made(await outsideScopes(() => prepare(model, dataset, options)));
