@@ -232,7 +232,10 @@ export {
 } from './models/safetensors.ts';
 /** The operators on typed arrays, forward and backward, at once. */
 export * as eager from './ops/eager.ts';
-/** The operators as calls of a {@link Graph}. */
+/**
+ * The operators as calls of a {@link Graph}. Activations are [time, lane, feature]. Each throws ERR_SHAPE or ERR_CONFIG,
+ * naming itself and the argument; so does a {@link Program} of it.
+ */
 export * as operators from './ops/index.ts';
 export {
   type ComparedSystem,

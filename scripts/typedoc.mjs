@@ -1,7 +1,7 @@
 // A plugin of typedoc: documents are called by their headings and stand in groups; what the main entry exports stands by the
-// room that it comes from.
+// room that it comes from; parameters that are taken apart where they come in have a name.
 import { basename } from 'node:path';
-import { Comment, CommentTag, Converter } from 'typedoc';
+import { Comment, CommentTag, Converter, ReflectionKind } from 'typedoc';
 
 /** Documents by group. Those of a group stand in the order of typedoc.json. */
 const GROUPS = {
@@ -51,6 +51,17 @@ export function load(app) {
       for (const each of exported.signatures ?? [exported]) tag(each, '@category', ROOMS[room] ?? 'Errors and version');
     }
   });
+  app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => {
+    for (const parameter of project.getReflectionsByKind(ReflectionKind.Parameter)) {
+      if (parameter.name === '__namedParameters') parameter.name = nameOf(parameter.type);
+    }
+  });
+}
+
+/** `ReadOptions`: options; `LinearArguments`: input. */
+function nameOf({ name = 'Options' }) {
+  const [last] = /[A-Z][a-z]+$/.exec(name);
+  return last === 'Arguments' ? 'input' : last.toLowerCase();
 }
 
 function tag(reflection, name, text) {

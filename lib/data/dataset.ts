@@ -88,7 +88,11 @@ export function sequence(dataset: Dataset, id: string): Sequence {
 
 /** A data set that answers for its sequences by id. */
 export interface SequenceAccess {
-  /** @throws ERR_DATA when there is none with this id, with the ids there are */
+  /**
+   * The sequence with this id.
+   *
+   * @throws ERR_DATA when there is none, with the ids there are
+   */
   sequence(id: string): Sequence;
 }
 

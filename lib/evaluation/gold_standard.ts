@@ -40,6 +40,8 @@ export interface GoldOptions {
 }
 
 /**
+ * One curve of several raters', by the method of a challenge or a toolbox: {@link GoldMethod} has their formulas.
+ *
  * @throws ERR_SHAPE where values do not fill the raters, or other raters weigh; ERR_DATA for an infinite value, a rater who
  * never speaks, or weights that add up to nothing: raters who agree with nobody make no gold standard
  */

@@ -33,6 +33,8 @@ export class Device implements Disposable {
   readonly #scratch: string | undefined;
 
   /**
+   * A device, which {@link Device.dispose} ends.
+   *
    * @throws CircumplexError ERR_NO_DEVICE or ERR_DRIVER when CUDA is asked for and cannot be had, ERR_CONFIG for an unknown
    * device, a thread count that is no positive integer, or an instruction set that the processor lacks.
    */

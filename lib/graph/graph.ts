@@ -143,7 +143,11 @@ export class Graph {
   >();
   #slots = 0;
 
-  /** @throws CircumplexError ERR_CONFIG for a size that is no positive integer */
+  /**
+   * A graph without calls.
+   *
+   * @throws CircumplexError ERR_CONFIG for a size that is no positive integer
+   */
   constructor(
     /** Of every shape. */
     readonly sizes: GraphSizes,

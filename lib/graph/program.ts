@@ -50,6 +50,8 @@ export class Program implements Disposable {
   readonly #graph: Graph;
 
   /**
+   * Plans a graph for a device; calls that are added to it later do not take part.
+   *
    * @param store the parameters that the graph uses; a graph without any needs none
    * @throws CircumplexError ERR_CONFIG for parameters without a store, ERR_SHAPE for a call whose sizes do not fit
    */
@@ -144,7 +146,11 @@ export class Program implements Disposable {
     return this.read(value, replica) as Float64Array;
   }
 
-  /** @throws CircumplexError ERR_SHAPE when `values` has another type or size than the buffer. */
+  /**
+   * Fills a buffer of one replica, row-major.
+   *
+   * @throws CircumplexError ERR_SHAPE when `values` has another type or size than the buffer.
+   */
   write(value: Value, values: TypedArray, replica = 0): void {
     const size = value.dims.reduce((a, b) => a * b, 1);
     if (!(values instanceof ARRAYS[value.type]) || values.length !== size) {

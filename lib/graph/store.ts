@@ -75,7 +75,11 @@ export class Store implements Disposable {
     return this.#blocks.get(name) as NativeBlock;
   }
 
-  /** @throws CircumplexError ERR_CHECKPOINT when no parameter has that name. */
+  /**
+   * Where a tensor lies.
+   *
+   * @throws CircumplexError ERR_CHECKPOINT when no parameter has that name.
+   */
   segment(name: string): Segment {
     const segment = this.#byName.get(name);
     if (!segment) {
@@ -96,7 +100,11 @@ export class Store implements Disposable {
     return guarded(() => this.block(block).read(4 * (replica * this.total + offset), new Float32Array(size)));
   }
 
-  /** @throws CircumplexError ERR_SHAPE when `values` has another size than the tensor. */
+  /**
+   * Fills one tensor of one replica, row-major.
+   *
+   * @throws CircumplexError ERR_SHAPE when `values` has another size than the tensor.
+   */
   write(name: string, replica: number, values: Float32Array, block: StoreBlock = 'parameters'): void {
     const { offset, size, spec } = this.segment(name);
     if (values.length !== size) {

@@ -233,7 +233,11 @@ export class PredictionStream<T extends string = 'arousal' | 'valence'> implemen
     };
   }
 
-  /** @throws CircumplexError ERR_SHAPE for the state of another model. */
+  /**
+   * Goes on from a state that {@link PredictionStream.save} gave.
+   *
+   * @throws CircumplexError ERR_SHAPE for the state of another model.
+   */
   restore(state: PredictionStreamState): void {
     const { frames, program, clock, sums, counts } = state;
     const whole = Math.floor(frames / this.#decimate);

@@ -42,7 +42,8 @@ export const presets = {
   },
   /**
    * The attention-only comparator of Wu et al. 2019 (B2-Trans): a Transformer's encoder over all modalities side by side,
-   * and an MLP. Whole sequences at about 1 Hz; docs/paper.md says what differs from theirs.
+   * and an MLP. Whole sequences at about 1 Hz; the guide to [the paper](../../docs/paper.md) says what differs
+   * from theirs.
    */
   'b2-trans'(data: Pick<Dataset, 'name' | 'modalities'>): Model {
     const encoder = { width: 256, heads: 8, inner: 128, layers: 6 };

@@ -99,7 +99,7 @@ export interface TrainOptions extends Partial<TrainingSettings>, DeviceOptions {
    * by heart.
    */
   outOfFold?: (Checkpoint[] | string)[] | undefined;
-  /** A run directory; see docs/data.md. */
+  /** A [run directory](../../docs/data.md#the-run-directory) to write to. */
   out?: string | undefined;
   /**
    * Go on from the run directory's state, with the options of its config.json: `epochs` and `threads` may differ, any

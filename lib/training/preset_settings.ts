@@ -3,7 +3,7 @@ import type { TrainingSettings } from './options.ts';
 
 /**
  * Training settings of a preset, to be given to `train`:
- * - `lucas2020`: what the paper says, and where it is silent what docs/paper.md decides for it;
+ * - `lucas2020`: what the paper says, and where it is silent what [was decided for it](../../docs/paper.md);
  * - `slow-gold`: pooled CCC over chunks of two minutes, at 1 Hz where the data are at 25;
  * - `b2-trans`: those of Wu et al. 2019, on frames of a second where the data are at 25 Hz; a chunk is a whole sequence of
  *   up to an hour.
