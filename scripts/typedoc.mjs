@@ -1,7 +1,9 @@
 // A plugin of typedoc: documents are called by their headings and stand in groups; what the main entry exports stands by the
 // room that it comes from; parameters that are taken apart where they come in have a name.
-import { basename } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { Comment, CommentTag, Converter, ReflectionKind } from 'typedoc';
+
+const LIB = join(import.meta.dirname, '..', 'lib');
 
 /** Documents by group. Those of a group stand in the order of typedoc.json. */
 const GROUPS = {
@@ -25,7 +27,7 @@ const GROUPS = {
   Project: ['CONTRIBUTING', 'CHANGELOG'],
 };
 
-/** What a directory of lib/ is called. */
+/** What a directory of lib/ is called, or a file. */
 const ROOMS = {
   models: 'Models and prediction',
   training: 'Training',
@@ -33,7 +35,10 @@ const ROOMS = {
   features: 'Features of recordings',
   evaluation: 'Scores and statistics',
   graph: 'Graphs and devices',
+  binding: 'Graphs and devices',
   ops: 'Operators',
+  errors: 'Errors and version',
+  version: 'Errors and version',
 };
 
 export function load(app) {
@@ -47,8 +52,9 @@ export function load(app) {
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
     for (const module of project.children) tag(module, '@group', 'API');
     for (const exported of project.children.find(({ name }) => name === 'circumplex').children) {
-      const room = /^lib\/(\w+)\//.exec(exported.sources?.[0]?.fileName)?.[1];
-      for (const each of exported.signatures ?? [exported]) tag(each, '@category', ROOMS[room] ?? 'Errors and version');
+      const [room] = /^\w+/.exec(relative(LIB, (exported.signatures?.[0] ?? exported).sources[0].fullFileName));
+      if (!ROOMS[room]) app.logger.error(`lib/${room} has no name in scripts/typedoc.mjs`);
+      for (const each of exported.signatures ?? [exported]) tag(each, '@category', ROOMS[room]);
     }
   });
   app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => {

@@ -12,8 +12,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, relative } from 'node:path';
+import { runInNewContext } from 'node:vm';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULTS } from '../lib/training/options.ts';
 
 const root = join(import.meta.dirname, '..');
 const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0;
@@ -178,6 +180,17 @@ describe('every link within the repository', () => {
       expect(broken).toEqual([]);
     },
   );
+});
+
+it('every training setting says its default', () => {
+  const source = readFileSync(join(root, 'lib/training/options.ts'), 'utf8');
+  const [settings] = /interface TrainingSettings \{[\s\S]*?\n\}/.exec(source) as RegExpExecArray;
+  const said = [...settings.matchAll(/Default: (.+)\.(?: |\n {3})\*\/\n {2}(\w+):/g)].map(([, value, name]) => [
+    name,
+    value,
+  ]);
+  const defaults = Object.entries(DEFAULTS).map(([name, value]) => [name, value]);
+  expect(said.map(([name, value]) => [name, runInNewContext(`(${value})`)])).toEqual(defaults);
 });
 
 it('every code of an error has its heading in docs/troubleshooting.md, and no other has', () => {

@@ -58,6 +58,10 @@ describe('the built site', () => {
     const modules = ['circumplex', 'circumplex_onnx', 'circumplex_tfjs', 'circumplex_arrow', 'circumplex.eager'];
     expect(modules.filter((name) => !pages.has(join('modules', `${name}.html`)))).toEqual([]);
     expect(pages.size).toBeGreaterThan(300);
+    const categories = [...(pages.get('modules/circumplex.html') as string).matchAll(/<h2[^>]*>([^<]*)/g)];
+    expect(categories.map(([, name]) => name?.trim())).toEqual(
+      expect.arrayContaining(['Training', 'Data', 'Operators']),
+    );
   });
 
   it('has no link, anchor or picture that leads nowhere', () => {
