@@ -11,7 +11,8 @@ import {
   tinyDetectorModel,
 } from './face_api_graphs.ts';
 import { faceApiWeights } from './face_api_package.ts';
-import { type FaceNetwork, networkInput } from './network.ts';
+import { networkInput } from './network.ts';
+import type { FaceNetwork } from './network_recipe.ts';
 import { suppressed } from './yunet.ts';
 
 type ModelName = 'tiny' | 'landmarks' | 'descriptor' | 'expressions';

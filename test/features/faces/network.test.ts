@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  FACE_NETWORKS,
-  networkInput,
-  openFaceNetwork,
-  resolveFaceNetwork,
-} from '../../../lib/features/faces/network.ts';
+import { networkInput, openFaceNetwork } from '../../../lib/features/faces/network.ts';
+import { FACE_NETWORKS, resolveFaceNetwork } from '../../../lib/features/faces/network_recipe.ts';
 import { hasPeers } from '../peers.ts';
 import { describer, networkFile } from './networks.ts';
 import { paint, plain } from './pictures.ts';
