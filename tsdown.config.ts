@@ -10,12 +10,12 @@ const ON_CALL = {
     /(evaluation\/(kalman|ridge|svr|train_mean)|training\/(?!index|postprocessing|tensorboard)(\w+|experiments\/\w+|comparison\/(?!systems)\w+))\.ts$/,
   onnx: /(lib\/onnx\/\w+|faces\/face_api_graphs)\.ts$/,
   features:
-    /features\/(embed|features|ffmpeg|onnx|optional|pictures|probe|sound|faces\/(?!face_features|face_api_graphs|network_recipe|alignment|face\.)\w+)\.ts$/,
+    /features\/(embed|features|ffmpeg|onnx|optional|pictures|probe|sound|workers|faces\/(?!face_features|face_api_graphs|network_recipe|alignment|face\.)\w+)\.ts$/,
 };
 
 /** Of the rest all that an entry may need lies in one chunk: one file more takes longer to load than the code in it. */
 const CORE =
-  /(^\0@oxc|lib\/((graph|ops|models|evaluation|data|features|training)\/(?!tensorboard)\w+(\/\w+)?|(?!index)\w+)\.ts$)/;
+  /(^\0@oxc|lib\/((graph|ops|models|evaluation|data|features|training)\/(?!tensorboard|worker)\w+(\/\w+)?|(?!index)\w+)\.ts$)/;
 
 const common: UserConfig = {
   outDir: 'dist',
@@ -53,7 +53,7 @@ export const page: UserConfig = {
 };
 
 export default defineConfig([
-  { ...common, entry: 'lib/{index,bridges/*,cli/main}.ts', format: 'esm' },
+  { ...common, entry: 'lib/{index,bridges/*,cli/main,features/worker}.ts', format: 'esm' },
   { ...common, entry: 'lib/{index,bridges/*}.ts', format: 'cjs' },
   page,
 ]);
