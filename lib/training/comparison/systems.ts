@@ -3,7 +3,6 @@ import { CircumplexError } from '../../errors.ts';
 import { FUSIONS, type Fusion, type Model, type Stream } from '../../models/model.ts';
 import { presetSettings, presets } from '../../models/presets.ts';
 import type { TrainingSettings } from '../options.ts';
-import { SVR_FUSIONS, svrName } from './svr.ts';
 
 /** What can stand in a comparison: networks, and what networks must beat. */
 export type System =
@@ -16,6 +15,14 @@ export type System =
       /** What it must be trained with, whatever the others are. */
       options?: Partial<TrainingSettings>;
     };
+
+/** The fusions of the modalities' regressions. */
+export const SVR_FUSIONS = ['svr-mean', 'svr-linear', 'svr-kalman', 'svr-kalman-smoother'] as const;
+
+/** The name of the system that is one modality's regression. */
+export function svrName(modality: string): string {
+  return `svr-${modality}`;
+}
 
 /** The name of the model as it was asked for, before {@link systemsOf} varies it. */
 export const ASKED = 'model';
