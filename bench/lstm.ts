@@ -56,7 +56,7 @@ for (const backend of BACKENDS) if (await tfjs(backend)) backends.push(backend);
 // The slower imitation on AVX2 is left out.
 const hasBf16 = binding()
   .instructionSets()
-  .some(({ name, available }) => name === 'avx512-bf16' && available);
+  .some(({ name, available }) => /^(amx|avx512)-bf16$/.test(name) && available);
 using bf16 = hasBf16 ? new Device({ device: 'cpu,bf16', threads }) : null;
 const folder = temporaryFolder();
 const results = [];

@@ -1,9 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Binding } from './binding.ts';
 import { CircumplexError, type CircumplexErrorCode } from './errors.ts';
-import { EXTERNAL, packageRoot, require } from './package.ts';
+import { EXTERNAL, packageRoot, require, requireFrom } from './package.ts';
 import { version } from './version.ts';
 
 /** Holds the addon with CUDA kernels beside those for the CPU. Nobody gets it who does not ask for it. */
@@ -108,7 +107,7 @@ function loadCudaPackage(root: string | undefined): { binding?: Binding; problem
 function loadOwn(root: string | undefined): Binding {
   if (root === undefined) throw notFound('the package circumplex itself was not found', EXTERNAL);
   const step = () => {
-    const load = createRequire(join(root, 'package.json'))('node-gyp-build') as (directory: string) => Binding;
+    const load = requireFrom(join(root, 'package.json'))('node-gyp-build') as (directory: string) => Binding;
     return load(root);
   };
   return attempt(step, root, remedy(root));

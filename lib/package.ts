@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { version } from './version.ts';
@@ -7,8 +6,13 @@ import { version } from './version.ts';
 // A bundle as CommonJS has no import.meta.url: the working directory stands for its place.
 const file = import.meta.url ? fileURLToPath(import.meta.url) : join(process.cwd(), 'bundle.cjs');
 
+/** What resolves and loads from `place`. Not by an import of node:module: webpack would take the calls for its own. */
+export function requireFrom(place: string | URL): NodeJS.Require {
+  return process.getBuiltinModule('node:module').createRequire(place);
+}
+
 /** Resolves from this file, or from the bundle that it lies in. */
-export const require: NodeJS.Require = createRequire(file);
+export const require: NodeJS.Require = requireFrom(file);
 
 /** What to do where {@link packageRoot} knows no place. */
 export const EXTERNAL = 'If a bundler took circumplex in, mark it as external, so that it loads from node_modules.';

@@ -7,14 +7,14 @@
 import { CircumplexError } from '../errors.ts';
 import { type Checkpoint, checkCheckpoint, sizesOf } from '../models/checkpoint.ts';
 import { type Model, modelInputs, modelParameters, type Stream } from '../models/model.ts';
+import { GraphBuilder, type Name } from '../onnx/graph.ts';
+import { encodeModel, type OnnxValue } from '../onnx/model.ts';
 import { version } from '../version.ts';
 import { attentiveLstm } from './onnx/attentive_lstm.ts';
 import { encode } from './onnx/encoder.ts';
 import { type Frames, normalised, sideBySide } from './onnx/frames.ts';
 import { fuse, type StreamOutputs } from './onnx/fusion.ts';
-import { GraphBuilder, type Name } from './onnx/graph.ts';
 import { stackedLstm } from './onnx/lstm.ts';
-import { encodeModel, type OnnxValue } from './onnx/protobuf.ts';
 import { type Weights, weightsOf } from './onnx/weights.ts';
 
 /** LayerNormalization is in it, and ReduceMax still takes its axes as an attribute. */
@@ -71,7 +71,7 @@ export function exportOnnx(checkpoint: Checkpoint, { networkOnly = false }: Onnx
     producer: { name: 'circumplex', version },
     description: `${targets.join(', ')} for every frame, at ${metadata.rate} Hz`,
     metadata: { circumplex: JSON.stringify({ targets, model, normaliser, ...metadata }) },
-    graph: { ...graph.build('circumplex', described, outputs), initializers: graph.constants },
+    graph: graph.build('circumplex', described, outputs),
   });
 }
 

@@ -59,7 +59,13 @@ export function embedCommand(io: Io = standardIo): Command {
       option('--partition <name>', 'of the sequences (default: train where there is gold, else test)', PARTITION),
     )
     .addOption(option('--name <name>', 'of the data set (default: that of the folder)', name))
-    .addOption(option('--jobs <n>', 'recordings at a time (default: the CPU threads)', whole(1, 256)))
+    .addOption(
+      option(
+        '--jobs <n>',
+        'recordings at a time, each in a thread of its own (default: the CPU threads)',
+        whole(1, 256),
+      ),
+    )
     .addOption(option('--threads <n>', 'CPU threads (default: what affinity and the cgroup grant)', whole(1, 1024)))
     .addOption(JSON_OPTION())
     .action((recordings: string[], flags: EmbedFlags) => embedTo(io, recordings, flags))

@@ -2,7 +2,6 @@ import { CircumplexError } from '../errors.ts';
 import { errnoCode } from './files.ts';
 import { dataError, MANIFEST } from './manifest.ts';
 import { readNpy } from './npy.ts';
-import { visitNumberRows } from './number_rows.ts';
 
 /** An array as it lies in its file, and how an error names one of its rows (counted from 0). */
 interface Source<A> {
@@ -139,6 +138,7 @@ async function readCsv<A extends Float32Array | Float64Array>(
   { path, label, rate }: ArrayFile,
   { names, length, make }: Wanted<A>,
 ): Promise<Source<A>> {
+  const { visitNumberRows } = await import('./number_rows.ts');
   const where = `${label}: ${path}`;
   const lines = new RowLines();
   const place = (row: number) => `${where}, row ${row} (line ${lines.of(row)})`;

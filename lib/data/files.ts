@@ -1,7 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CircumplexError } from '../errors.ts';
+
+const BYTE_ORDER_MARK = 0xfeff;
 
 /** What to do about the system's refusal, by errno code. */
 const REMEDIES: Record<string, string> = {
@@ -68,7 +69,8 @@ export async function makeDirectory(path: string): Promise<void> {
 
 /** A name beside `path` that nobody else uses, for a file or a folder that becomes `path` once it is complete. */
 export function siblingName(path: string): string {
-  return `${path.replace(/[\\/]+$/, '')}.${randomBytes(6).toString('hex')}.tmp`;
+  const random = Buffer.from(crypto.getRandomValues(new Uint8Array(6))).toString('hex');
+  return `${path.replace(/[\\/]+$/, '')}.${random}.tmp`;
 }
 
 /**
@@ -79,7 +81,7 @@ export function siblingName(path: string): string {
 export async function readText(path: string): Promise<string> {
   try {
     const text = await readFile(path, 'utf8');
-    return text.startsWith('\uFEFF') ? text.slice(1) : text;
+    return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
   } catch (error) {
     throw readError(path, error);
   }

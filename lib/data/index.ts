@@ -78,8 +78,8 @@ export {
   type StudyforrestVersion,
 } from './studyforrest.ts';
 export type { StudyforrestModality } from './studyforrest_features.ts';
+export { readSubmissionRows } from './submission_rows.ts';
 export {
-  readSubmissionRows,
   SUBMISSIONS,
   type SubmissionFormat,
   type SubmissionRows,

@@ -20,7 +20,8 @@ import { allFeatures, type RecordingFeatures } from './features.ts';
 import { resolveRecipe } from './kinds.ts';
 import { fileHash } from './network_file.ts';
 import { checkRate } from './pictures.ts';
-import { probe } from './probe.ts';
+import { type MediaInfo, probe } from './probe.ts';
+import { FeatureWorkers } from './workers.ts';
 
 /** A recording that becomes a sequence. */
 export interface Recording {
@@ -44,7 +45,7 @@ export interface EmbedOptions {
   partition?: Partition | undefined;
   /** Of the data set. Default: the directory's. */
   name?: string | undefined;
-  /** Recordings at a time. Default: 1. */
+  /** Recordings at a time; where more than one, each in a thread of its own. Default: 1. */
   jobs?: number | undefined;
   /** That networks may use, together. Default: 1. */
   threads?: number | undefined;
@@ -101,6 +102,7 @@ export async function embed(
 ): Promise<Manifest> {
   const { rate = 25, targets = ['arousal', 'valence'], jobs = 1, threads = 1 } = options;
   checkRate(rate);
+  checkCounts({ jobs, threads });
   const entries = Object.entries(options.recipes).map(([name, recipe]) => [name, resolveRecipe(recipe)] as const);
   const recipes = Object.fromEntries(entries);
   const named = recordings.map((recording) => ({ ...recording, id: recording.id ?? recordingId(recording.path) }));
@@ -109,10 +111,21 @@ export async function embed(
   const record = await openRecord(directory, { rate, targets, recipes, sizes: {}, sequences: {} });
   for (const modality of Object.keys(recipes)) await makeDirectory(join(directory, 'features', modality));
   await makeDirectory(join(directory, 'targets'));
-  const each = Math.max(1, Math.floor(threads / jobs));
-  const job: Job = { directory, record, options, threads: each, done: 0, total: named.length };
+  const together = Math.min(jobs, named.length);
+  await using workers = together > 1 ? new FeatureWorkers() : null;
+  const each = Math.max(1, Math.floor(threads / together));
+  const job: Job = {
+    directory,
+    record,
+    options,
+    workers,
+    threads: each,
+    saved: Promise.resolve(),
+    done: 0,
+    total: named.length,
+  };
   const unreadable: string[] = [];
-  await inParallel(named, jobs, async (recording) => {
+  await inParallel(named, together, async (recording) => {
     await embedOne(recording, job).catch((error: unknown) => {
       if (!(error instanceof CircumplexError && error.code === 'ERR_MEDIA')) throw error;
       unreadable.push(error.message);
@@ -126,7 +139,12 @@ interface Job {
   directory: string;
   record: EmbedRecord;
   options: EmbedOptions;
+  /** null: all is computed in this thread. */
+  workers: FeatureWorkers | null;
+  /** That the networks of a recording may use. */
   threads: number;
+  /** When the record as it is now is written. */
+  saved: Promise<void>;
   done: number;
   total: number;
 }
@@ -146,13 +164,11 @@ async function embedOne(recording: Recording & { id: string }, job: Job): Promis
   }
   const gold = recording.targets === undefined ? null : await readGold(recording.targets, record);
   const { rate } = record;
-  const found = await allFeatures(info, record.recipes, {
-    rate,
-    threads: job.threads,
-    signal: options.signal,
-    onWarning: options.onWarning,
-    onFrame: (frame) => frame % Math.ceil(rate) === 0 && report('going', frame / rate, info.duration),
-  });
+  const found = await featuresOf(info, job, (frame) => report('going', frame / rate, info.duration)).catch(
+    (error: unknown) => {
+      throw namingRecording(path, error);
+    },
+  );
   const length = gold ? gold.length / record.targets.length : found.length;
   if (Math.abs(length - found.length) > rate) {
     const [labelled, there] = [length / rate, found.length / rate].map((seconds) => seconds.toFixed(1));
@@ -165,9 +181,33 @@ async function embedOne(recording: Recording & { id: string }, job: Job): Promis
   }
   if (gold) await writeNpy(join(directory, targetPath(id)), gold, [length, record.targets.length]);
   record.sequences[id] = { key, length, hasTargets: gold !== null };
-  await saveRecord(directory, record);
+  // One after the other: what is written last holds all that was done before.
+  job.saved = job.saved.then(() => saveRecord(directory, record));
+  await job.saved;
   job.done++;
   report('done', found.length / rate, info.duration);
+}
+
+/** What a network has to say against its input knows of no recording. */
+function namingRecording(path: string, error: unknown): unknown {
+  if (!(error instanceof CircumplexError) || error.code !== 'ERR_DATA' || error.message.includes(path)) return error;
+  return new CircumplexError('ERR_DATA', `${path}: ${error.message}`, { cause: error });
+}
+
+/** In a thread of its own, or in this one. @param onSecond told the frame about once a second of the recording */
+async function featuresOf(
+  info: MediaInfo,
+  { record, workers, threads, options: { signal, onWarning } }: Job,
+  onSecond: (frame: number) => void,
+): Promise<RecordingFeatures> {
+  const { rate, recipes } = record;
+  const every = Math.ceil(rate);
+  if (workers) {
+    const task = { recording: info, recipes, rate, threads, every };
+    return workers.compute(task, { signal, onWarning, onFrame: onSecond });
+  }
+  const onFrame = (frame: number) => frame % every === 0 && onSecond(frame);
+  return allFeatures(info, recipes, { rate, threads, signal, onWarning, onFrame });
 }
 
 /** `length` rows: cut, or the last one held for one frame and the rest missing. */
@@ -258,8 +298,10 @@ function parseRecord(text: string, path: string): EmbedRecord {
   }
 }
 
+/** Sequences by their ids, not as they happened to be done. */
 function saveRecord(directory: string, record: EmbedRecord): Promise<void> {
-  return writeFileWhole(join(directory, RECORD), `${JSON.stringify(record, null, 2)}\n`);
+  const sequences = Object.fromEntries(Object.entries(record.sequences).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return writeFileWhole(join(directory, RECORD), `${JSON.stringify({ ...record, sequences }, null, 2)}\n`);
 }
 
 async function writeManifest(
@@ -317,6 +359,11 @@ function checkReadable(unreadable: readonly string[], total: number): void {
   const remedy = unreadable.length === total ? '' : '\nThe others are done: leave these out, and call again.';
   const verb = unreadable.length === total ? 'could be read' : 'could not be read';
   throw new CircumplexError('ERR_MEDIA', `${which} ${verb}:\n  ${unreadable.join('\n  ')}${remedy}`);
+}
+
+function checkCounts(counts: Record<string, number>): void {
+  const wrong = Object.entries(counts).find(([, count]) => !(Number.isInteger(count) && count >= 1));
+  if (wrong) throw new CircumplexError('ERR_CONFIG', `${wrong[0]} must be a whole number from 1, not ${wrong[1]}.`);
 }
 
 /** Only test sequences may lack gold: said before the work, not after it. */

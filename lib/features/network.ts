@@ -1,6 +1,6 @@
 import { brief } from '../errors.ts';
 import { type NetworkFile, resolveNetworkFile } from './network_file.ts';
-import { type OnnxTensor, openOnnx } from './onnx.ts';
+import type { OnnxTensor } from './onnx.ts';
 
 /** A network of sound, and how it is fed. */
 export interface NetworkRecipe extends NetworkFile {
@@ -64,6 +64,7 @@ export function inputSize({ shape }: NetworkRecipe): number {
  * @throws as `openOnnx` does
  */
 export async function openNetwork(recipe: NetworkRecipe, threads: number): Promise<Network> {
+  const { openOnnx } = await import('./onnx.ts');
   const network = await openOnnx(recipe, recipe.output, threads);
   const output = network.outputs[0]?.name as string;
   return {

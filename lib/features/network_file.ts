@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { readError } from '../data/files.ts';
@@ -52,6 +51,7 @@ export async function checkedFile({ file, sha256, source }: NetworkFile): Promis
  * @throws ERR_FILE when it cannot be read
  */
 export async function fileHash(path: string): Promise<string> {
+  const { createHash } = await import('node:crypto');
   const hash = createHash('sha256');
   try {
     for await (const piece of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(piece as Buffer);

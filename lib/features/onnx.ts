@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { readError } from '../data/files.ts';
 import { brief, CircumplexError } from '../errors.ts';
+import type { ReadNode } from '../onnx/nodes.ts';
 import { checkedFile, type NetworkFile } from './network_file.ts';
-import { type OnnxNode, onnxNodes, withOutput } from './onnx_graph.ts';
 import { optionalPackage } from './optional.ts';
 
 /**
@@ -74,6 +74,7 @@ export async function openOnnx(network: NetworkFile, layer: OnnxLayer | null, th
   let session = await create(path);
   const tensor = layer === null ? null : await tensorOf(path, layer, session);
   if (tensor !== null && !session.outputMetadata.some(({ name }) => name === tensor)) {
+    const { withOutput } = await import('../onnx/nodes.ts');
     await session.release();
     session = await create(withOutput(await bytesOf(path), tensor));
   }
@@ -131,6 +132,7 @@ export function networkError(path: string, what: string, cause?: unknown): Circu
 /** The name of the tensor that a layer makes. */
 async function tensorOf(path: string, layer: OnnxLayer, session: Session): Promise<string> {
   if (typeof layer === 'string' && session.outputMetadata.some(({ name }) => name === layer)) return layer;
+  const { onnxNodes } = await import('../onnx/nodes.ts');
   const nodes = onnxNodes(await bytesOf(path)) ?? [];
   const node =
     typeof layer === 'string' ? named(nodes, layer) : nodes.filter(({ op }) => op === layer.op).at(layer.index);
@@ -142,7 +144,7 @@ async function tensorOf(path: string, layer: OnnxLayer, session: Session): Promi
   throw new CircumplexError('ERR_CONFIG', `${what}.`);
 }
 
-function named(nodes: readonly OnnxNode[], name: string): OnnxNode | undefined {
+function named(nodes: readonly ReadNode[], name: string): ReadNode | undefined {
   return nodes.find(({ outputs }) => outputs.includes(name)) ?? nodes.find((node) => node.name === name);
 }
 

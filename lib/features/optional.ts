@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { errnoCode } from '../data/files.ts';
 import { CircumplexError } from '../errors.ts';
+import { requireFrom } from '../package.ts';
 
 /**
  * A package that circumplex uses where it is installed: beside circumplex, or in the project of the working directory (a
@@ -43,7 +43,7 @@ function found<T>(
   let failure: unknown;
   for (const place of places) {
     try {
-      return load(createRequire(place));
+      return load(requireFrom(place));
     } catch (error) {
       if (errnoCode(error) !== 'MODULE_NOT_FOUND' || isOfAnother(error as Error, name)) failure ??= error;
     }

@@ -14,9 +14,9 @@ export interface DeviceOptions {
   /** CPU threads; default: what affinity and the cgroup's quota grant. */
   threads?: number | undefined;
   /**
-   * CPU instruction set: 'scalar', 'avx2', 'avx512' or on arm64 'neon', or with bfloat16 products 'avx2-bf16' or
-   * 'avx512-bf16' (of which the first is there for its figures: it is no faster); default: CIRCUMPLEX_ISA, or the best
-   * there is.
+   * CPU instruction set: 'scalar', 'avx2', 'avx512' or on arm64 'neon', or with bfloat16 products 'avx2-bf16',
+   * 'avx512-bf16' or 'amx-bf16' (of which the first is there for its figures: it is no faster); default: CIRCUMPLEX_ISA,
+   * or the best there is.
    */
   isa?: string | undefined;
   /**

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { type Dataset, decimate, delayFrames, type Sequence } from '../data/index.ts';
 import { CircumplexError } from '../errors.ts';
 import {
@@ -53,6 +54,7 @@ export interface DelaySearchOptions extends DeviceOptions {
   readonly dataSeed?: number;
   /** Told the delays done, and of how many. */
   readonly onDelay?: (done: number, all: number) => void;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a search for the annotation delay found. */
@@ -92,10 +94,11 @@ export interface DelaySearch {
  * is flatter below the lag than above.
  *
  * @throws ERR_CONFIG where the grid is empty or longer than a sequence; ERR_DATA where nothing is held out, or a sequence
- * has no gold standard; with `lstm` as `train`
+ * has no gold standard; ERR_ABORTED when the signal aborts; with `lstm` as `train`
  */
 export async function searchDelay(dataset: Dataset, options: DelaySearchOptions = {}): Promise<DelaySearch> {
   const { grid = { from: 0, to: 8, step: 0.4 }, selection = 'inner:0.2', dataSeed = 0, estimator = 'ridge' } = options;
+  const { signal } = options;
   if (!DELAY_ESTIMATORS.includes(estimator)) {
     throw new CircumplexError('ERR_CONFIG', `no estimator "${estimator}"; there is ${DELAY_ESTIMATORS.join(' and ')}`);
   }
@@ -113,6 +116,8 @@ export async function searchDelay(dataset: Dataset, options: DelaySearchOptions 
     estimator === 'ridge' ? ridgeScores(small, parts, reach, options) : lstmScores(small, parts, reach, options);
   const scores: Scores[][] = [];
   for (const [done, delay] of delays.entries()) {
+    await setImmediate(); // a ridge leaves no time for a signal to abort
+    if (signal?.aborted) throw new CircumplexError('ERR_ABORTED', 'the search was aborted', { cause: signal.reason });
     scores.push(await scoresAt(delay));
     options.onDelay?.(done + 1, delays.length);
   }
@@ -176,7 +181,7 @@ const LSTM_SETTINGS: Partial<TrainingSettings> = {
 };
 
 function lstmScores(dataset: Dataset, parts: Split, reach: Reach, options: DelaySearchOptions): ScoresAt {
-  const { epochs = 20, replicas = 3, seed = 0, device, threads, isa, scratch } = options;
+  const { epochs = 20, replicas = 3, seed = 0, device, threads, isa, scratch, signal } = options;
   const model: Model = {
     streams: [stream({ name: 'early', inputs: Object.keys(dataset.modalities), hidden: HIDDEN, layers: 1 })],
     fusion: 'none',
@@ -190,11 +195,14 @@ function lstmScores(dataset: Dataset, parts: Split, reach: Reach, options: Delay
   return async ({ seconds }) => {
     const delay = Object.fromEntries(dataset.targets.map((target) => [target, seconds]));
     const settings = { ...LSTM_SETTINGS, epochs, patience: epochs, replicas, seed, delay };
-    await using run = await train(model, data, { ...settings, device, threads, isa, scratch });
+    await using run = await train(model, data, { ...settings, device, threads, isa, scratch, signal });
     await run.finish();
     const scores: Scores[] = [];
     for (let replica = 0; replica < replicas; replica++) {
-      const curves = await predict(run.best(replica), data, chosen, run.deviceOptions);
+      const curves = await predict(run.best(replica), data, chosen, {
+        ...run.deviceOptions,
+        ...(signal ? { signal } : {}),
+      });
       const pairs = curves.map(({ sequence, values }, i): ScoredSequence => {
         return { sequence, gold: chosen[i]?.targets as Float64Array, prediction: values };
       });

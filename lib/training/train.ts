@@ -76,7 +76,7 @@ async function prepare(model: Model | null, dataset: Dataset, options: TrainOpti
   if (resolved.settings.tensorboard && out === undefined) {
     throw new CircumplexError('ERR_CONFIG', 'tensorboard: its event files lie in the run directory: name one, out');
   }
-  const search = resolved.settings.searchDelay && (await searchedDelay(dataset, resolved.settings));
+  const search = resolved.settings.searchDelay && (await searchedDelay(dataset, resolved.settings, options.signal));
   const config = { ...resolved.config, ...(search ? { delay: search.delay } : {}) };
   const settings = { ...resolved.settings, delay: config.delay };
   const device = new Device(options);
@@ -457,10 +457,14 @@ function seconds(delay: Delay): string {
     .join(', ');
 }
 
-async function searchedDelay(dataset: Dataset, settings: TrainingSettings): Promise<SearchedDelay> {
+async function searchedDelay(
+  dataset: Dataset,
+  settings: TrainingSettings,
+  signal: AbortSignal | undefined,
+): Promise<SearchedDelay> {
   const { searchDelay: grid, preprocessing, selection, dataSeed } = settings;
   const { decimate = 1 } = preprocessing;
-  const found = await searchDelay(dataset, { grid: grid as DelayGrid, decimate, selection, dataSeed });
+  const found = await searchDelay(dataset, { grid: grid as DelayGrid, decimate, selection, dataSeed, signal });
   const delay = Object.fromEntries(Object.entries(found.targets).map(([target, { seconds }]) => [target, seconds]));
   return { delay, fitted: [...found.fitted, ...found.chosen], curves: found.targets };
 }

@@ -62,6 +62,7 @@ export const PAGE = `<!doctype html>
 <progress id="training-share" aria-labelledby="training-state"></progress>
 <label id="fold-chooser" for="fold" hidden>Fold <select id="fold"></select></label>
 <div id="learning" class="learning"></div>
+<p id="learning-note" class="soft" hidden></p>
 <div class="table" role="region" aria-label="Replicas" tabindex="0"><table id="replicas"></table></div>
 </section>
 </main>
@@ -133,6 +134,9 @@ th[scope=row] { font-weight: 400; color: var(--soft); }
 .curve .cursor { width: 2px; background: var(--link); }
 .curve .reach { width: 1px; background: var(--link); opacity: .22; }
 .learning { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: .5rem 1.25rem; margin: .5rem 0; }
+.learned { overflow: hidden; touch-action: pan-y; cursor: crosshair; }
+.learned p { margin: 0 0 .2rem; font-size: 12px; font-weight: 600; }
+.soft { margin: .25rem 0 .5rem; color: var(--soft); font-size: .85rem; }
 .table { overflow-x: auto; max-height: 24rem; overflow-y: auto; }
 .table table { overflow-wrap: normal; border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 .keys { margin-top: .5rem; font-size: .875rem; }

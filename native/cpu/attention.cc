@@ -11,6 +11,9 @@
 // Backward, with g = dz of layer 0: da = g . P(s), de = a (da - sum a da), dh_top(t-1) += sum de K(s); after the
 // recurrence the band sums dP(s) = sum_t a(t, s) g(t) and dK(s) = sum_t de(t, s) h_top(t-1), then dWa = dK' V and
 // dW_ih = dP' V.
+//
+// All rows of a block of lanes lie together in memory, and its tasks one after the other, so that what a thread wrote
+// is its own to read.
 
 #include "operators/attention.h"
 
@@ -23,7 +26,7 @@
 namespace circumplex::CIRCUMPLEX_ISA {
 namespace {
 
-constexpr int64_t kRowBlock = 96;
+constexpr int64_t kRowBlock = 96;  // rows of a product over the window's reach that are computed at a time
 constexpr int64_t kPanelBlock = 8;
 constexpr int64_t kMostLanes = 12;
 
@@ -35,26 +38,28 @@ struct Layer {
   LstmWeights weights;
   float *packed_ih, *packed_hh, *bias;  // per replica
   float *packed_ih_backward, *packed_hh_backward;
-  float *gates, *h, *c, *tanh_c;  // as in lstm.cc, forward in time
-  float *out, *scale;             // [T,B,H]: what the next layer sees; dropout's factors or null
+  float *gates, *h, *c, *tanh_c;  // [T], [T+1], [T+1], [T]: as in lstm.cc, forward in time
+  float *out, *scale;             // [T]: [hidden], what the next layer sees; dropout's factors or null
 };
 
 struct Attentive {
   AttentiveCall call;
   const Control* control;
-  int64_t hidden, hp, layers, frames, lanes, left, right, window, halo, width, blocks;  // width: of v
+  int64_t hidden, hp, layers, frames, lanes, left, right, window, reach, width;  // reach: T + halo; width: of v
+  int64_t blocks, most_lanes, block, steps;  // block: frames of a product at a time; steps: such blocks in the reach
   Score score_kind;
   Dropping dropping;
   Tensor v, valid, score, y, state, attention;
   int32_t *rows, *columns;
+  int32_t *row_map, *state_map, *reach_map;  // where row [t, lane] of T, T + 1, reach frames lies; null: in its order
   Layer* layer;
   float* packed_k;  // Wa, per replica
-  float *p, *k;     // [left+T+right, B, 4 hp] and [.., hp]
-  uint8_t* seen;    // [left+T+right, B]: a stream's `valid`; null where there is no stream
+  float *p, *k;     // [reach]: [4 hp] and [hp]
+  uint8_t* seen;    // [reach, B]: a stream's `valid`; null where there is no stream
   // Backward.
   AttentiveBackwardCall backward;
   Tensor dy, dv;
-  float *de, *dp, *dk;  // [T,B,window], like p, like k
+  float *de, *dp, *dk;  // [T]: [window]; like p, like k
   float* packed_score_backward;
 };
 
@@ -67,7 +72,13 @@ Lanes lanes_of(const Attentive& s, int64_t task) {
   return {task / s.blocks, block * s.lanes / s.blocks, (block + 1) * s.lanes / s.blocks};
 }
 
-int64_t rows_now(const Attentive& s) { return s.control->frames ? (s.control->frames + s.halo) * s.lanes : 0; }
+// Of `frames` frames of all lanes of all replicas, the row of frame t of a block's first lane.
+int64_t row_of(const Attentive& s, const Lanes& lanes, int64_t t, int64_t frames) {
+  return (lanes.replica * s.lanes + lanes.first) * frames + t * (lanes.last - lanes.first);
+}
+
+// Frames of the reach that this chunk has.
+int64_t reach_now(const Attentive& s) { return s.control->frames ? s.control->frames + s.call.halo() : 0; }
 
 void pack(void* self, int64_t task, Worker&) {
   Layer& layer = *static_cast<Layer*>(self);
@@ -90,71 +101,111 @@ void pack(void* self, int64_t task, Worker&) {
 }
 
 // A stream keeps K, P and `valid` of the frames before: moves them by a chunk, and takes the new frames' `valid`.
-void slide(void* self, int64_t replica, Worker&) {
+void slide(void* self, int64_t task, Worker&) {
   const Attentive& s = *static_cast<const Attentive*>(self);
-  const int64_t all = (s.frames + s.halo) * s.lanes, by = s.frames * s.lanes, n = 4 * s.hp;
-  float *p = s.p + replica * all * n, *k = s.k ? s.k + replica * all * s.hp : nullptr;
-  uint8_t* seen = s.seen + replica * all;
-  for (int64_t row = 0; row < all - by; row++) {
-    copy(p + row * n, p + (row + by) * n, n);
-    if (k) copy(k + row * s.hp, k + (row + by) * s.hp, s.hp);
-    seen[row] = seen[row + by];
-  }
-  for (int64_t row = 0; row < by; row++) {
-    seen[s.call.newest() * s.lanes + row] = s.valid.data ? s.valid.u8(replica)[row] : 1;
+  const Lanes lanes = lanes_of(s, task);
+  const int64_t count = lanes.last - lanes.first, n = 4 * s.hp, kept = s.reach - s.frames;
+  const int64_t to = row_of(s, lanes, 0, s.reach), from = row_of(s, lanes, s.frames, s.reach);
+  copy(s.p + to * n, s.p + from * n, kept * count * n);
+  if (s.k) copy(s.k + to * s.hp, s.k + from * s.hp, kept * count * s.hp);
+  uint8_t* seen = s.seen + lanes.replica * s.reach * s.lanes;
+  for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
+    for (int64_t t = 0; t < kept; t++) seen[t * s.lanes + lane] = seen[(t + s.frames) * s.lanes + lane];
+    for (int64_t t = 0; t < s.frames; t++) {
+      const int64_t row = t * s.lanes + lane;
+      seen[s.call.newest() * s.lanes + row] = s.valid.data ? s.valid.u8(lanes.replica)[row] : 1;
+    }
   }
 }
 
-// K and P of a block of rows of v.
-void multiply_window(void* self, int64_t task, Worker&) {
+// K and P of some frames of a block of lanes.
+void multiply_window(void* self, int64_t task, Worker& worker) {
   const Attentive& s = *static_cast<const Attentive*>(self);
-  const int64_t all = (s.frames + s.halo) * s.lanes, blocks = divide_up(all, kRowBlock), n = 4 * s.hp;
-  const int64_t replica = task / blocks, first = task % blocks * kRowBlock;
-  const int64_t rows = smaller(kRowBlock, (s.call.stream ? s.frames * s.lanes : rows_now(s)) - first);
-  if (rows <= 0 || !s.control->active[replica]) return;
-  const float* v = s.v.f32(replica) + first * s.width;
-  const int64_t to = replica * all + s.call.newest() * s.lanes + first;
-  multiply_rows(rows, n, s.width, v, s.width, s.layer[0].packed_ih + replica * packed_size(s.width, n), Start::zero,
-                nullptr, s.p + to * n, n);
+  const Lanes lanes = lanes_of(s, task / s.steps);
+  const int64_t count = lanes.last - lanes.first, n = 4 * s.hp, first = task % s.steps * s.block;
+  const int64_t last = smaller(first + s.block, s.call.stream ? s.frames : reach_now(s)), r = lanes.replica;
+  if (first >= last || !s.control->active[r]) return;
+  const float* v = s.v.f32(r) + (first * s.lanes + lanes.first) * s.width;
+  if (count < s.lanes) {
+    float* room = worker.scratch;
+    for (int64_t t = 0; t < last - first; t++) {
+      copy(room + t * count * s.width, v + t * s.lanes * s.width, count * s.width);
+    }
+    v = room;
+  }
+  const int64_t rows = (last - first) * count, to = row_of(s, lanes, s.call.newest() + first, s.reach);
+  multiply_rows(rows, n, s.width, v, s.width, s.layer[0].packed_ih + r * packed_size(s.width, n), Start::zero, nullptr,
+                s.p + to * n, n);
   if (s.score_kind != Score::dot_product) return;
-  multiply_rows(rows, s.hidden, s.width, v, s.width, s.packed_k + replica * packed_size(s.width, s.hidden), Start::zero,
+  multiply_rows(rows, s.hidden, s.width, v, s.width, s.packed_k + r * packed_size(s.width, s.hidden), Start::zero,
                 nullptr, s.k + to * s.hp, s.hp);
 }
 
-void scale_dropout(void* self, int64_t task, Worker&) {
-  Layer& layer = *static_cast<Layer*>(self);
-  const Attentive& s = *layer.op;
-  const int64_t replica = task / s.frames, t = task % s.frames;
-  if (!s.control->active[replica] || t >= s.control->frames) return;
-  const Dropping dropping = {s.dropping.p, s.dropping.site + static_cast<uint32_t>(layer.index)};
-  dropout_frame(layer.scale + (replica * s.frames + t) * s.lanes * s.hidden, s.hidden, dropping, *s.control, replica,
-                t);
+// Rows of a window, one a frame, `step` floats apart.
+struct Window {
+  const float* rows;
+  int64_t step;
+};
+
+// N vectors of to = sum_j weights[j * stride] rows(j), added to what is there where `more`. A weight of 0 leaves its
+// row unread: it may be no frame's.
+template <int N>
+CIRCUMPLEX_INLINE void mix_vectors(float* to, bool more, const float* weights, int64_t stride, Window window,
+                                   int64_t count) {
+  V sum[N];
+  for (int v = 0; v < N; v++) sum[v] = more ? load(to + v * W) : zero();
+  for (int64_t j = 0; j < count; j++, window.rows += window.step) {
+    const float weight = weights[j * stride];
+    if (weight == 0.f) continue;
+    for (int v = 0; v < N; v++) sum[v] = fma(set1(weight), load(window.rows + v * W), sum[v]);
+  }
+  for (int v = 0; v < N; v++) store(to + v * W, sum[v]);
+}
+
+// The same for n values, whole panels.
+void mix(float* to, int64_t n, bool more, const float* weights, int64_t stride, Window window, int64_t count) {
+  int64_t u = 0;
+  for (; u + 8 * W <= n; u += 8 * W) {
+    mix_vectors<8>(to + u, more, weights, stride, {window.rows + u, window.step}, count);
+  }
+  for (; u < n; u += kPanel) {
+    mix_vectors<2>(to + u, more, weights, stride, {window.rows + u, window.step}, count);
+  }
+}
+
+// to[j] = a . rows(j) for j < count.
+void dots(float* to, const float* a, int64_t n, Window window, int64_t count) {
+  int64_t j = 0;
+  for (; j + 4 <= count; j += 4) dot_rows<4>(to + j, a, window.rows + j * window.step, window.step, n);
+  for (; j < count; j++) to[j] = dot(a, window.rows + j * window.step, n);
 }
 
 // Whether offset j of the window of frame t is a frame that exists and is valid.
 CIRCUMPLEX_INLINE bool present(const Attentive& s, int64_t replica, int64_t t, int64_t lane, int64_t j) {
   const int64_t frame = s.control->start[lane] + t + j - s.left;
   if (frame < 0 || frame >= s.control->total[lane] || (s.call.causal && j > s.left)) return false;
-  if (s.seen) return s.seen[(replica * (s.frames + s.halo) + t + j) * s.lanes + lane];
+  if (s.seen) return s.seen[(replica * s.reach + t + j) * s.lanes + lane];
   return !s.valid.data || s.valid.u8(replica)[(t + j) * s.lanes + lane];
 }
 
-// a [window]: the attention of frame t; 0 for absent frames, all 0 when none is present.
-void attend(const Attentive& s, int64_t replica, int64_t t, int64_t lane, const float* query, float* a) {
+// a [window]: the attention of frame t; 0 for absent frames, all 0 when none is present. `k` has no rows where there is
+// no query.
+void attend(const Attentive& s, int64_t replica, int64_t t, int64_t lane, const float* query, Window k, float* a) {
   if (s.control->bypass) {
     for (int64_t j = 0; j < s.window; j++) a[j] = 0;
     a[s.left] = present(s, replica, t, lane, s.left) ? 1.f : 0.f;
     return;
   }
-  const int64_t all = (s.frames + s.halo) * s.lanes;
-  const float* k = s.k ? s.k + (replica * all + t * s.lanes + lane) * s.hp : nullptr;
   const float* logits = s.score_kind == Score::fixed ? s.score.f32(replica) : nullptr;
   constexpr float kAbsent = -__builtin_inff();
   float most = kAbsent;
+  if (k.rows) dots(a, query, s.hidden, k, s.window);
   for (int64_t j = 0; j < s.window; j++) {
-    a[j] = kAbsent;
-    if (!present(s, replica, t, lane, j)) continue;
-    a[j] = k ? dot(query, k + j * s.lanes * s.hp, s.hidden) : logits ? logits[j] : 0.f;
+    if (!present(s, replica, t, lane, j)) {
+      a[j] = kAbsent;
+      continue;
+    }
+    if (!k.rows) a[j] = logits ? logits[j] : 0.f;
     if (a[j] > most) most = a[j];
   }
   if (most == kAbsent) {
@@ -175,41 +226,46 @@ void attend(const Attentive& s, int64_t replica, int64_t t, int64_t lane, const 
   for (int64_t j = 0; j < s.window; j++) a[j] /= sum;
 }
 
-// to [4 hp] = bias + sum_j a[j] P(t + j - left)
-void mix_window(const Attentive& s, const float* bias, const float* p, const float* a, float* to) {
-  const int64_t n = 4 * s.hp, stride = s.lanes * n;
-  for (int64_t u = 0; u < n; u += 2 * W) {
-    V low = load(bias + u), high = load(bias + u + W);
-    const float* from = p + u;
-    for (int64_t j = 0; j < s.window; j++, from += stride) {
-      if (a[j] == 0.f) continue;
-      const V weight = set1(a[j]);
-      low = fma(weight, load(from), low);
-      high = fma(weight, load(from + W), high);
-    }
-    store(to + u, low);
-    store(to + u + W, high);
-  }
-}
-
-void start_lanes(const Attentive& s, const Layer& layer, const Lanes& lanes, float* h, float* c) {
+void start_lanes(const Attentive& s, const Layer& layer, const Lanes& lanes) {
   const float* saved = s.state.f32(lanes.replica) + layer.index * 2 * s.lanes * s.hidden;
   for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
-    clear(h + lane * s.hp, s.hp);
-    clear(c + lane * s.hp, s.hp);
+    const int64_t at = (row_of(s, lanes, 0, s.frames + 1) + lane - lanes.first) * s.hp;
+    clear(layer.h + at, s.hp);
+    clear(layer.c + at, s.hp);
     if (s.control->start[lane] == 0) continue;
-    copy(h + lane * s.hp, saved + lane * s.hidden, s.hidden);
-    copy(c + lane * s.hp, saved + (s.lanes + lane) * s.hidden, s.hidden);
+    copy(layer.h + at, saved + lane * s.hidden, s.hidden);
+    copy(layer.c + at, saved + (s.lanes + lane) * s.hidden, s.hidden);
   }
 }
 
-void finish_lanes(const Attentive& s, const Layer& layer, const Lanes& lanes, const float* h, const float* c) {
+void finish_lanes(const Attentive& s, const Layer& layer, const Lanes& lanes) {
   float* saved = s.state.f32(lanes.replica) + layer.index * 2 * s.lanes * s.hidden;
   for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
-    const int64_t length = s.control->length[lane], slot = (length * s.lanes + lane) * s.hp;
+    const int64_t length = s.control->length[lane];
+    const int64_t at = (row_of(s, lanes, length, s.frames + 1) + lane - lanes.first) * s.hp;
     if (length == 0) continue;
-    copy(saved + lane * s.hidden, h + slot, s.hidden);
-    copy(saved + (s.lanes + lane) * s.hidden, c + slot, s.hidden);
+    copy(saved + lane * s.hidden, layer.h + at, s.hidden);
+    copy(saved + (s.lanes + lane) * s.hidden, layer.c + at, s.hidden);
+  }
+}
+
+// The pre-activations of the first layer's gates at frame t, but for its own state: gates [lane, 4 hp].
+void feed_window(const Attentive& s, const Lanes& lanes, int64_t t, float* gates) {
+  const Control& control = *s.control;
+  const int64_t n = 4 * s.hp, count = lanes.last - lanes.first, r = lanes.replica;
+  const int64_t at = row_of(s, lanes, t, s.reach);
+  const float* query = s.layer[s.layers - 1].h + row_of(s, lanes, t, s.frames + 1) * s.hp;
+  const float* bias = s.layer[0].bias + r * n;
+  for (int64_t i = 0; i < count; i++) {
+    const int64_t lane = lanes.first + i;
+    if (t >= control.length[lane]) {
+      clear(gates + i * n, n);
+      continue;
+    }
+    float* a = s.attention.f32(r) + (t * s.lanes + lane) * s.window;
+    attend(s, r, t, lane, query + i * s.hp, {s.k ? s.k + (at + i) * s.hp : nullptr, count * s.hp}, a);
+    copy(gates + i * n, bias, n);
+    mix(gates + i * n, n, true, a, 1, {s.p + (at + i) * n, count * n}, s.window);
   }
 }
 
@@ -218,64 +274,48 @@ void recur(void* self, int64_t task, Worker&) {
   const Control& control = *s.control;
   const Lanes lanes = lanes_of(s, task);
   if (!control.active[lanes.replica]) return;
-  const int64_t n = 4 * s.hp, row = s.lanes * s.hp, count = lanes.last - lanes.first, frames_all = s.frames * s.lanes;
-  const int64_t r = lanes.replica;
-  float* attention = s.attention.f32(r);
+  const int64_t n = 4 * s.hp, count = lanes.last - lanes.first, r = lanes.replica;
   float* y = s.y.f32(r);
   int64_t frames = 0;
   for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
     const int64_t length = control.length[lane];
     frames = larger(frames, length);
     for (int64_t t = length; t < s.frames; t++) {
-      clear(attention + (t * s.lanes + lane) * s.window, s.window);
+      clear(s.attention.f32(r) + (t * s.lanes + lane) * s.window, s.window);
       clear(y + (t * s.lanes + lane) * s.hidden, s.hidden);
     }
   }
-  for (int64_t l = 0; l < s.layers; l++) {
-    const Layer& layer = s.layer[l];
-    start_lanes(s, layer, lanes, layer.h + r * (s.frames + 1) * row, layer.c + r * (s.frames + 1) * row);
-  }
-  const Layer& top = s.layer[s.layers - 1];
-  const float* query = top.h + r * (s.frames + 1) * row;
-  const float* p = s.p + r * (s.frames + s.halo) * s.lanes * n;
+  for (int64_t l = 0; l < s.layers; l++) start_lanes(s, s.layer[l], lanes);
   for (int64_t t = 0; t < frames; t++) {
+    const int64_t row = row_of(s, lanes, t, s.frames), before = row_of(s, lanes, t, s.frames + 1), now = before + count;
     for (int64_t l = 0; l < s.layers; l++) {
       const Layer& layer = s.layer[l];
-      float* gates = layer.gates + (r * frames_all + t * s.lanes) * n;
-      float* h = layer.h + (r * (s.frames + 1) + t) * row;
-      float* c = layer.c + (r * (s.frames + 1) + t) * row;
-      const float* bias = layer.bias + r * n;
+      const Dropping dropping = {s.dropping.p, s.dropping.site + static_cast<uint32_t>(l)};
+      float* gates = layer.gates + row * n;
       if (l == 0) {
-        for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
-          if (t >= control.length[lane]) {
-            clear(gates + lane * n, n);
-            continue;
-          }
-          float* a = attention + (t * s.lanes + lane) * s.window;
-          attend(s, r, t, lane, query + t * row + lane * s.hp, a);
-          mix_window(s, bias, p + (t * s.lanes + lane) * n, a, gates + lane * n);
-        }
+        feed_window(s, lanes, t, gates);
       } else {
-        const float* below = s.layer[l - 1].out + (r * frames_all + t * s.lanes + lanes.first) * s.hidden;
-        multiply_rows(count, n, s.hidden, below, s.hidden, layer.packed_ih + r * packed_size(s.hidden, n), Start::bias,
-                      bias, gates + lanes.first * n, n);
+        multiply_rows(count, n, s.hidden, s.layer[l - 1].out + row * s.hidden, s.hidden,
+                      layer.packed_ih + r * packed_size(s.hidden, n), Start::bias, layer.bias + r * n, gates, n);
       }
-      multiply_rows(count, n, s.hidden, h + lanes.first * s.hp, s.hp, layer.packed_hh + r * packed_size(s.hidden, n),
-                    Start::output, nullptr, gates + lanes.first * n, n);
-      for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
+      multiply_rows(count, n, s.hidden, layer.h + before * s.hp, s.hp, layer.packed_hh + r * packed_size(s.hidden, n),
+                    Start::output, nullptr, gates, n);
+      for (int64_t i = 0; i < count; i++) {
+        const int64_t lane = lanes.first + i;
         if (t >= control.length[lane]) continue;
-        const int64_t at = lane * s.hp, frame = r * frames_all + t * s.lanes + lane;
-        cell_forward(gates + lane * n, s.hp, c + at, c + row + at, layer.tanh_c + frame * s.hp, h + row + at);
-        float* out = l == s.layers - 1 ? y + (t * s.lanes + lane) * s.hidden : layer.out + frame * s.hidden;
-        copy(out, h + row + at, s.hidden);
-        if (layer.scale) multiply(out, out, layer.scale + frame * s.hidden, s.hidden);
+        float* h = layer.h + (now + i) * s.hp;
+        cell_forward(gates + i * n, s.hp, layer.c + (before + i) * s.hp, layer.c + (now + i) * s.hp,
+                     layer.tanh_c + (row + i) * s.hp, h);
+        float* out = l == s.layers - 1 ? y + (t * s.lanes + lane) * s.hidden : layer.out + (row + i) * s.hidden;
+        copy(out, h, s.hidden);
+        if (!layer.scale) continue;
+        float* scale = layer.scale + (row + i) * s.hidden;
+        dropout_scale(scale, s.hidden, dropping, control, r, lane, control.start[lane] + t);
+        multiply(out, out, scale, s.hidden);
       }
     }
   }
-  for (int64_t l = 0; l < s.layers; l++) {
-    const Layer& layer = s.layer[l];
-    finish_lanes(s, layer, lanes, layer.h + r * (s.frames + 1) * row, layer.c + r * (s.frames + 1) * row);
-  }
+  for (int64_t l = 0; l < s.layers; l++) finish_lanes(s, s.layer[l], lanes);
 }
 
 // ---- backward ----
@@ -297,29 +337,23 @@ void pack_backward(void* self, int64_t task, Worker&) {
   }
 }
 
-// de [window] from g = dz of layer 0 at frame t; adds sum de K(s) to dh.
-void attend_backward(const Attentive& s, int64_t replica, int64_t t, int64_t lane, const float* g, float* dh,
+// de [window] from g = dz of layer 0 at frame t of a block's lane i; adds sum de K(s) to dh.
+void attend_backward(const Attentive& s, const Lanes& lanes, int64_t t, int64_t i, const float* g, float* dh,
                      float* de) {
   if (s.control->bypass || s.score_kind == Score::uniform) {
     clear(de, s.window);
     return;
   }
-  const int64_t n = 4 * s.hp, all = (s.frames + s.halo) * s.lanes, at = replica * all + t * s.lanes + lane;
-  const float* a = s.attention.f32(replica) + (t * s.lanes + lane) * s.window;
+  const int64_t n = 4 * s.hp, count = lanes.last - lanes.first, at = row_of(s, lanes, t, s.reach) + i;
+  const float* a = s.attention.f32(lanes.replica) + (t * s.lanes + lanes.first + i) * s.window;
+  dots(de, g, n, {s.p + at * n, count * n}, s.window);
   float mean = 0;
   for (int64_t j = 0; j < s.window; j++) {
-    de[j] = a[j] == 0.f ? 0.f : dot(g, s.p + (at + j * s.lanes) * n, n);
+    if (a[j] == 0.f) de[j] = 0;
     mean += a[j] * de[j];
   }
   for (int64_t j = 0; j < s.window; j++) de[j] = a[j] * (de[j] - mean);
-  if (s.score_kind != Score::dot_product) return;
-  for (int64_t u = 0; u < s.hp; u += W) {
-    V sum = load(dh + u);
-    for (int64_t j = 0; j < s.window; j++) {
-      if (de[j] != 0.f) sum = fma(set1(de[j]), load(s.k + (at + j * s.lanes) * s.hp + u), sum);
-    }
-    store(dh + u, sum);
-  }
+  if (s.score_kind == Score::dot_product) mix(dh, s.hp, true, de, 1, {s.k + at * s.hp, count * s.hp}, s.window);
 }
 
 void recur_backward(void* self, int64_t task, Worker& worker) {
@@ -328,102 +362,88 @@ void recur_backward(void* self, int64_t task, Worker& worker) {
   const int64_t first = task % s.backward.segments * s.backward.truncate;
   const Lanes lanes = lanes_of(s, task / s.backward.segments);
   if (!control.active[lanes.replica]) return;
-  const int64_t n = 4 * s.hp, row = s.lanes * s.hp, count = lanes.last - lanes.first, frames_all = s.frames * s.lanes;
-  const int64_t r = lanes.replica, block = count * s.hp, end = smaller(control.frames, first + s.backward.truncate);
-  float *dh = worker.scratch, *dc = dh + s.layers * block, *dx = dc + s.layers * block;  // dx [lane, hidden]
-  clear(dh, 2 * s.layers * block);
-  float* de = s.de + r * frames_all * s.window;
+  const int64_t n = 4 * s.hp, count = lanes.last - lanes.first, r = lanes.replica, state = count * s.hp;
+  const int64_t end = smaller(control.frames, first + s.backward.truncate);
+  float *dh = worker.scratch, *dc = dh + s.layers * state, *dx = dc + s.layers * state;  // dx [lane, hidden]
+  clear(dh, 2 * s.layers * state);
   int64_t frames = 0;
-  for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
-    frames = larger(frames, control.length[lane]);
-    for (int64_t t = larger(first, control.length[lane]); t < end; t++) {
-      clear(de + (t * s.lanes + lane) * s.window, s.window);
-      for (int64_t l = 0; l < s.layers; l++) {
-        clear(s.layer[l].gates + (r * frames_all + t * s.lanes + lane) * n, n);
-      }
+  for (int64_t i = 0; i < count; i++) {
+    const int64_t length = control.length[lanes.first + i];
+    frames = larger(frames, length);
+    for (int64_t t = larger(first, length); t < end; t++) {
+      const int64_t row = row_of(s, lanes, t, s.frames) + i;
+      clear(s.de + row * s.window, s.window);
+      for (int64_t l = 0; l < s.layers; l++) clear(s.layer[l].gates + row * n, n);
     }
   }
+  float* queried = dh + (s.layers - 1) * state;
   for (int64_t t = smaller(frames, end) - 1; t >= first; t--) {
+    const int64_t row = row_of(s, lanes, t, s.frames), before = row_of(s, lanes, t, s.frames + 1);
     for (int64_t l = s.layers - 1; l >= 0; l--) {
       const Layer& layer = s.layer[l];
-      float* gates = layer.gates + (r * frames_all + t * s.lanes) * n;
-      const float* c = layer.c + (r * (s.frames + 1) + t) * row;
-      const bool last = l == s.layers - 1;
-      for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
+      float* gates = layer.gates + row * n;
+      for (int64_t i = 0; i < count; i++) {
+        const int64_t lane = lanes.first + i;
         if (t >= control.length[lane]) continue;
-        const int64_t at = (lane - lanes.first) * s.hp, frame = r * frames_all + t * s.lanes + lane;
-        float* dy = last ? s.dy.f32(r) + (t * s.lanes + lane) * s.hidden : dx + (lane - lanes.first) * s.hidden;
-        if (layer.scale) multiply(dy, dy, layer.scale + frame * s.hidden, s.hidden);
-        cell_backward(gates + lane * n, s.hp, s.hidden, c + lane * s.hp, layer.tanh_c + frame * s.hp, dy,
-                      dh + l * block + at, dc + l * block + at);
+        float* from_above = dx + i * s.hidden;
+        if (layer.scale) multiply(from_above, from_above, layer.scale + (row + i) * s.hidden, s.hidden);
+        const float* dy = l == s.layers - 1 ? s.dy.f32(r) + (t * s.lanes + lane) * s.hidden : from_above;
+        cell_backward(gates + i * n, s.hp, s.hidden, layer.c + (before + i) * s.hp, layer.tanh_c + (row + i) * s.hp, dy,
+                      dh + l * state + i * s.hp, dc + l * state + i * s.hp);
       }
-      multiply_rows(count, s.hidden, n, gates + lanes.first * n, n,
-                    layer.packed_hh_backward + r * packed_size(n, s.hidden), Start::zero, nullptr, dh + l * block,
-                    s.hp);
+      multiply_rows(count, s.hidden, n, gates, n, layer.packed_hh_backward + r * packed_size(n, s.hidden), Start::zero,
+                    nullptr, dh + l * state, s.hp);
       if (l > 0) {
-        multiply_rows(count, s.hidden, n, gates + lanes.first * n, n,
-                      layer.packed_ih_backward + r * packed_size(n, s.hidden), Start::zero, nullptr, dx, s.hidden);
+        multiply_rows(count, s.hidden, n, gates, n, layer.packed_ih_backward + r * packed_size(n, s.hidden),
+                      Start::zero, nullptr, dx, s.hidden);
         continue;
       }
-      for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
-        if (t >= control.length[lane]) continue;
-        attend_backward(s, r, t, lane, gates + lane * n, dh + (s.layers - 1) * block + (lane - lanes.first) * s.hp,
-                        de + (t * s.lanes + lane) * s.window);
+      for (int64_t i = 0; i < count; i++) {
+        if (t >= control.length[lanes.first + i]) continue;
+        attend_backward(s, lanes, t, i, gates + i * n, queried + i * s.hp, s.de + (row + i) * s.window);
       }
     }
   }
 }
 
-// dP and dK of the rows of one frame of the window's reach, summed over t in order.
-void gather_band(void* self, int64_t task, Worker&) {
-  const Attentive& s = *static_cast<const Attentive*>(self);
-  const int64_t reach = s.frames + s.halo, replica = task / reach, at = task % reach, n = 4 * s.hp;
-  const Control& control = *s.control;
-  if (!control.active[replica] || !control.frames || at >= control.frames + s.halo) return;
-  const Layer& bottom = s.layer[0];
-  const Layer& top = s.layer[s.layers - 1];
-  const int64_t first = larger(0, at - (s.window - 1)), last = smaller(control.frames - 1, at);
-  for (int64_t lane = 0; lane < s.lanes; lane++) {
-    float* dp = s.dp + ((replica * reach + at) * s.lanes + lane) * n;
-    for (int64_t u = 0; u < n; u += 2 * W) {
-      V low = zero(), high = zero();
-      for (int64_t t = first; t <= last; t++) {
-        const float a = s.attention.f32(replica)[(t * s.lanes + lane) * s.window + at - t];
-        if (a == 0.f) continue;
-        const float* g = bottom.gates + ((replica * s.frames + t) * s.lanes + lane) * n + u;
-        low = fma(set1(a), load(g), low);
-        high = fma(set1(a), load(g + W), high);
-      }
-      store(dp + u, low);
-      store(dp + u + W, high);
-    }
+// dP and dK of frame `at` of the reach, summed over t in order.
+void gather_band(const Attentive& s, const Lanes& lanes, int64_t at) {
+  const int64_t n = 4 * s.hp, count = lanes.last - lanes.first, over = s.lanes * s.window;
+  const int64_t first = larger(0, at - (s.window - 1)), frames = smaller(s.control->frames - 1, at) + 1 - first;
+  for (int64_t i = 0; i < count; i++) {
+    const int64_t to = row_of(s, lanes, at, s.reach) + i, row = row_of(s, lanes, first, s.frames) + i;
+    // From frame to frame the weight of `at` moves one offset back.
+    const float* a = s.attention.f32(lanes.replica) + first * over + (lanes.first + i) * s.window + at - first;
+    mix(s.dp + to * n, n, false, a, over - 1, {s.layer[0].gates + row * n, count * n}, frames);
     if (s.score_kind != Score::dot_product) continue;
-    float* dk = s.dk + ((replica * reach + at) * s.lanes + lane) * s.hp;
-    for (int64_t u = 0; u < s.hp; u += W) {
-      V sum = zero();
-      for (int64_t t = first; t <= last; t++) {
-        const float e = s.de[((replica * s.frames + t) * s.lanes + lane) * s.window + at - t];
-        if (e == 0.f) continue;
-        sum = fma(set1(e), load(top.h + ((replica * (s.frames + 1) + t) * s.lanes + lane) * s.hp + u), sum);
-      }
-      store(dk + u, sum);
-    }
+    const float* query = s.layer[s.layers - 1].h + (row_of(s, lanes, first, s.frames + 1) + i) * s.hp;
+    mix(s.dk + to * s.hp, s.hp, false, s.de + row * s.window + at - first, count * s.window - 1, {query, count * s.hp},
+        frames);
   }
 }
 
-void multiply_window_backward(void* self, int64_t task, Worker&) {
+// The band of some frames of a block of lanes, and dv.
+void multiply_window_backward(void* self, int64_t task, Worker& worker) {
   const Attentive& s = *static_cast<const Attentive*>(self);
-  const int64_t all = (s.frames + s.halo) * s.lanes, blocks = divide_up(all, kRowBlock), n = 4 * s.hp;
-  const int64_t replica = task / blocks, first = task % blocks * kRowBlock;
-  const int64_t rows = smaller(kRowBlock, rows_now(s) - first);
-  if (rows <= 0 || !s.control->active[replica]) return;
-  float* dv = s.dv.f32(replica) + first * s.width;
-  multiply_rows(rows, s.width, n, s.dp + (replica * all + first) * n, n,
-                s.layer[0].packed_ih_backward + replica * packed_size(n, s.width), Start::zero, nullptr, dv, s.width);
-  if (s.score_kind != Score::dot_product) return;
-  multiply_rows(rows, s.width, s.hidden, s.dk + (replica * all + first) * s.hp, s.hp,
-                s.packed_score_backward + replica * packed_size(s.hidden, s.width), Start::output, nullptr, dv,
-                s.width);
+  const Lanes lanes = lanes_of(s, task / s.steps);
+  const int64_t count = lanes.last - lanes.first, n = 4 * s.hp, r = lanes.replica;
+  const int64_t first = task % s.steps * s.block, last = smaller(first + s.block, reach_now(s));
+  if (first >= last || !s.control->active[r]) return;
+  for (int64_t at = first; at < last; at++) gather_band(s, lanes, at);
+  if (!s.dv.data) return;
+  const int64_t rows = (last - first) * count, from = row_of(s, lanes, first, s.reach);
+  float* to = s.dv.f32(r) + (first * s.lanes + lanes.first) * s.width;
+  float* dv = count < s.lanes ? worker.scratch : to;
+  multiply_rows(rows, s.width, n, s.dp + from * n, n, s.layer[0].packed_ih_backward + r * packed_size(n, s.width),
+                Start::zero, nullptr, dv, s.width);
+  if (s.score_kind == Score::dot_product) {
+    multiply_rows(rows, s.width, s.hidden, s.dk + from * s.hp, s.hp,
+                  s.packed_score_backward + r * packed_size(s.hidden, s.width), Start::output, nullptr, dv, s.width);
+  }
+  if (dv == to) return;
+  for (int64_t t = 0; t < last - first; t++) {
+    copy(to + t * s.lanes * s.width, dv + t * count * s.width, count * s.width);
+  }
 }
 
 void plan_layers(Plan& plan, Attentive* s) {
@@ -447,6 +467,19 @@ void plan_layers(Plan& plan, Attentive* s) {
   }
 }
 
+int32_t* map_frames(Plan& plan, const Attentive& s, int64_t frames) {
+  int32_t* map = plan.list<int32_t>(frames * s.lanes);
+  for (int64_t block = 0; block < s.blocks; block++) {
+    const Lanes lanes = lanes_of(s, block);
+    for (int64_t t = 0; t < frames; t++) {
+      for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
+        map[t * s.lanes + lane] = static_cast<int32_t>(row_of(s, lanes, t, frames) + lane - lanes.first);
+      }
+    }
+  }
+  return map;
+}
+
 }  // namespace
 
 void plan_attentive_lstm(Plan& plan, const Call& call) {
@@ -461,10 +494,10 @@ void plan_attentive_lstm(Plan& plan, const Call& call) {
   s->right = read.right;
   s->score_kind = read.kind;
   s->dropping = {read.dropout, read.site};
-  s->halo = read.halo();
   s->window = read.window();
   s->hp = padded_units(s->hidden);
   s->frames = read.frames;
+  s->reach = read.frames + read.halo();
   s->lanes = read.lanes;
   s->v = read.v;
   s->width = read.width;
@@ -478,8 +511,11 @@ void plan_attentive_lstm(Plan& plan, const Call& call) {
   map_gates(s->rows, s->hidden, s->hp);
   map_rows(s->columns, s->hidden, s->hp);
   s->layer = plan.list<Layer>(s->layers);
-  const int64_t replicas = control.replicas, all = (s->frames + s->halo) * s->lanes;
+  const int64_t replicas = control.replicas, all = s->reach * s->lanes;
   s->blocks = smaller(s->lanes, larger(divide_up(plan.threads, replicas), divide_up(s->lanes, kMostLanes)));
+  s->most_lanes = divide_up(s->lanes, s->blocks);
+  s->block = larger(1, kRowBlock / s->most_lanes);
+  s->steps = divide_up(s->reach, s->block);
   s->p = plan.floats(replicas * all * 4 * s->hp);
   if (s->score_kind == Score::dot_product) {
     s->k = plan.floats(replicas * all * s->hp);
@@ -493,11 +529,9 @@ void plan_attentive_lstm(Plan& plan, const Call& call) {
     prepares_from(plan, s->layer[l].weights);
     plan.prepare(replicas * divide_up(4 * s->hp / kPanel, kPanelBlock), pack, &s->layer[l]);
   }
-  if (read.stream) plan.stage(replicas, slide, s);
-  plan.stage(replicas * divide_up(all, kRowBlock), multiply_window, s);
-  for (int64_t l = 0; l < s->layers; l++) {
-    if (s->layer[l].scale) plan.beside(replicas * s->frames, scale_dropout, &s->layer[l]);
-  }
+  if (s->blocks > 1) plan.scratch(s->block * s->most_lanes * s->width * static_cast<int64_t>(sizeof(float)));
+  if (read.stream) plan.stage(replicas * s->blocks, slide, s);
+  plan.stage(replicas * s->blocks * s->steps, multiply_window, s);
   plan.stage(replicas * s->blocks, recur, s);
   if (call.count("slot")) plan.keep(call.integer("slot"), "attentive_lstm", s);
   plan.kernel("lane-blocked recurrence, K and P precomputed");
@@ -506,7 +540,7 @@ void plan_attentive_lstm(Plan& plan, const Call& call) {
 void plan_attentive_lstm_backward(Plan& plan, const Call& call) {
   Attentive* s = static_cast<Attentive*>(plan.take(call.integer("slot"), "attentive_lstm"));
   const int64_t replicas = plan.control.replicas, rows = s->frames * s->lanes, n = 4 * s->hp;
-  const int64_t all = (s->frames + s->halo) * s->lanes;
+  const int64_t all = s->reach * s->lanes;
   s->backward = read_attentive_lstm_backward(plan, call, s->call);
   s->dy = s->backward.dy;
   s->dv = s->backward.dv;
@@ -521,13 +555,20 @@ void plan_attentive_lstm_backward(Plan& plan, const Call& call) {
   if (s->dv.data && s->score_kind == Score::dot_product) {
     s->packed_score_backward = plan.floats(replicas * packed_size(s->hidden, s->width));
   }
+  if (s->blocks > 1) {
+    s->row_map = map_frames(plan, *s, s->frames);
+    s->state_map = map_frames(plan, *s, s->frames + 1);
+    s->reach_map = map_frames(plan, *s, s->reach);
+  }
   plan.scratch((2 * s->layers * s->hp + s->hidden) * s->lanes * static_cast<int64_t>(sizeof(float)));
+  if (s->dv.data && s->blocks > 1) {
+    plan.scratch(s->block * s->most_lanes * s->width * static_cast<int64_t>(sizeof(float)));
+  }
   plan.weight(s->score);
   for (int64_t l = 0; l < s->layers; l++) prepares_from(plan, s->layer[l].weights);
   plan.prepare(replicas * s->layers, pack_backward, s);
   plan.stage(replicas * s->blocks * s->backward.segments, recur_backward, s);
-  plan.stage(replicas * (s->frames + s->halo), gather_band, s);
-  if (s->dv.data) plan.stage(replicas * divide_up(all, kRowBlock), multiply_window_backward, s);
+  plan.stage(replicas * s->blocks * s->steps, multiply_window_backward, s);
 
   const int64_t count = 1 + 3 * s->layers;
   WeightGradient* gradients = plan.list<WeightGradient>(count);
@@ -541,30 +582,44 @@ void plan_attentive_lstm_backward(Plan& plan, const Call& call) {
              .b = s->v.f32(),
              .b_stride = s->v.stride,
              .ldb = s->width,
+             .a_rows = s->reach_map,
              .out = s->backward.dscore,
-             .halo = s->halo};
+             .halo = s->call.halo()};
   } else if (s->backward.dscore.data && s->score_kind == Score::fixed) {
-    score = {
-        .m = s->window, .n = 1, .a = s->de, .a_stride = rows * s->window, .lda = s->window, .out = s->backward.dscore};
+    score = {.m = s->window,
+             .n = 1,
+             .a = s->de,
+             .a_stride = rows * s->window,
+             .lda = s->window,
+             .a_rows = s->row_map,
+             .out = s->backward.dscore};
   }
   for (int64_t l = 0; l < s->layers; l++) {
     const Layer& layer = s->layer[l];
     const LstmWeights& gradient = s->backward.gradients[l];
     WeightGradient* g = gradients + 1 + 3 * l;
-    g[0] = g[1] = g[2] = {.m = 4 * s->hidden, .columns = s->columns, .a = layer.gates, .a_stride = rows * n, .lda = n};
+    g[0] = g[1] = g[2] = {.m = 4 * s->hidden,
+                          .columns = s->columns,
+                          .a = layer.gates,
+                          .a_stride = rows * n,
+                          .lda = n,
+                          .a_rows = s->row_map};
     g[0].n = g[0].ldb = layer.input;
     g[0].b = l ? s->layer[l - 1].out : s->v.f32();
     g[0].b_stride = l ? rows * s->hidden : s->v.stride;
+    g[0].b_rows = l ? s->row_map : nullptr;
     if (l == 0) {
       g[0].a = s->dp;
       g[0].a_stride = all * n;
-      g[0].halo = s->halo;
+      g[0].a_rows = s->reach_map;
+      g[0].halo = s->call.halo();
     }
     g[0].out = gradient.w_ih;
     g[1].n = s->hidden;
     g[1].ldb = s->hp;
     g[1].b = layer.h;
     g[1].b_stride = (rows + s->lanes) * s->hp;
+    g[1].b_rows = s->state_map;
     g[1].out = gradient.w_hh;
     g[2].n = 1;
     g[2].out = gradient.b_ih;

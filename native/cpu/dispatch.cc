@@ -1,5 +1,11 @@
 #include "cpu/dispatch.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <cstdlib>
 
 #include "core/error.h"
@@ -23,7 +29,13 @@ extern const Operator<cpu::Plan> operators[];
 namespace avx512_bf16 {
 extern const Operator<cpu::Plan> operators[];
 }
+namespace amx_bf16 {  // where the compiler knows AMX
+extern const Operator<cpu::Plan> operators[] __attribute__((weak));
+}
 namespace wide {  // AVX-512's shapes in AVX2's vectors: linked into the tests alone
+extern const Operator<cpu::Plan> operators[] __attribute__((weak));
+}
+namespace wide_amx {  // AMX's products beside them
 extern const Operator<cpu::Plan> operators[] __attribute__((weak));
 }
 #elif defined(__aarch64__)
@@ -45,6 +57,16 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
 }
 bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
+
+// The tiles are the processor's, and the system saves them for those who ask: for the whole process, once and for all.
+// It refuses where a thread has a signal stack too small for them.
+bool has_amx() {
+  constexpr uint32_t kBf16 = 1u << 22, kTiles = 1u << 24;
+  constexpr long kAskForState = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  uint32_t a, b, c, d;
+  return has_avx512_bf16() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & kBf16) && (d & kTiles) &&
+         syscall(SYS_arch_prctl, kAskForState, kTileData) == 0;
+}
 #endif
 
 }  // namespace
@@ -60,6 +82,7 @@ const std::vector<InstructionSet>& instruction_sets() {
 #endif
       {"scalar", scalar::operators, always, false},
 #if defined(__x86_64__)
+      {"amx-bf16", amx_bf16::operators, has_amx, true},
       {"avx512-bf16", avx512_bf16::operators, has_avx512_bf16, true},
       {"avx2-bf16", avx2_bf16::operators, has_avx2, true},
 #endif
@@ -67,6 +90,10 @@ const std::vector<InstructionSet>& instruction_sets() {
 #if defined(__x86_64__)
     const Operator<Plan>* volatile tested = wide::operators;
     if (tested) list.push_back({"wide", tested, has_avx2, false});
+    tested = wide_amx::operators;
+    if (tested) list.push_back({"wide-amx", tested, has_avx2, true});
+    tested = amx_bf16::operators;
+    if (!tested) std::erase_if(list, [](const InstructionSet& set) { return !set.operators; });
 #endif
     return list;
   }();

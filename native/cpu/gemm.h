@@ -11,8 +11,15 @@ constexpr int kPanel = 2 * W;  // columns of a packed panel
 // What a product is added to.
 enum class Start { zero, bias, output };
 
+// The k that one instruction of the sets with bfloat16 products adds up.
+#if defined(CIRCUMPLEX_PRODUCTS_AMX)
+constexpr int64_t kStep = 32;
+#else
+constexpr int64_t kStep = 2;
+#endif
+
 // Floats of the panels of a [k, n] matrix.
-CIRCUMPLEX_INLINE int64_t packed_size(int64_t k, int64_t n) { return k * round_up(n, kPanel); }
+CIRCUMPLEX_INLINE int64_t packed_size(int64_t k, int64_t n) { return larger(k, kStep / 2) * round_up(n, kPanel); }
 
 // Packs panels first..last of B[k][j] = w[row(j)][k], w [rows, k] with leading dimension `ld`. `rows` (may be null)
 // maps a column to its row of w, -1 gives zeros.

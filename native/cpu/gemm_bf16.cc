@@ -2,10 +2,10 @@
 // with AVX512-BF16 twice the products an instruction. Compiled instead of gemm.cc for the sets named -bf16.
 //
 // Factors lie in pairs of neighbouring k. A pair's products are added to a sum one after the other, the odd one first,
-// each rounded once: the order of VDPBF16PS, which AVX2 follows bit by bit (denormals aside: VDPBF16PS takes them as 0,
-// and so do the engine's threads). As in gemm.cc no bit depends on blocking, since a block begins at an even k.
+// each rounded once: the order of VDPBF16PS, which AVX2 follows bit by bit; denormals are 0 to it, as they are to
+// the engine's threads. As in gemm.cc no bit depends on blocking, since a block begins at an even k.
 
-#include "cpu/gemm.h"
+#include "cpu/bfloat16.h"
 
 namespace circumplex::CIRCUMPLEX_ISA {
 namespace {
@@ -31,23 +31,6 @@ constexpr int kTileRows = 6;
 
 constexpr int64_t kDepth = 512;  // k a block, even
 constexpr int64_t kRows = 48;    // rows a block: their factors (48 KiB) stay in the second-level cache
-
-// To nearest, ties to even; a NaN stays one.
-CIRCUMPLEX_INLINE uint32_t bfloat16(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-  return (bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : rounded;
-}
-
-CIRCUMPLEX_INLINE uint32_t pair(float low, float high) { return bfloat16(low) | bfloat16(high) << 16; }
-
-CIRCUMPLEX_INLINE int64_t pairs_of(int64_t k) { return divide_up(k, 2); }
-
-// Panels lie in the floats of packed_size(), of which they need half, a row more where k is odd.
-CIRCUMPLEX_INLINE uint32_t* panel_of(float* panels, int64_t p, int64_t k) {
-  return reinterpret_cast<uint32_t*>(panels) + p * pairs_of(k) * kPanel;
-}
 
 // One tile of R rows and a panel's columns; a [pairs][...] with steps `row` and `step`.
 template <int R>
@@ -87,44 +70,22 @@ constexpr TileFunction kTiles[] = {
 // RowList of the next tile when `left` remain.
 int64_t even_share(int64_t left) { return divide_up(left, divide_up(left, kTileRows)); }
 
-void round_row(uint32_t* to, const float* from, int64_t k) {
-  for (int64_t i = 0; i < k / 2; i++) to[i] = pair(from[2 * i], from[2 * i + 1]);
-  if (k % 2) to[k / 2] = pair(from[k - 1], 0);
+// Columns m0 .. m0 + m - 1 of rows k0 .. of a [.., m] as [pairs][kTileRows]; room for W pairs more.
+void pack_pairs(uint32_t* packed, const RowList& a, const int32_t* columns, int64_t m0, int64_t m, int64_t k0,
+                int64_t depth) {
+  const int64_t base = columns ? columns[m0] : m0;
+  const bool together = !columns || columns[m0 + m - 1] - base == m - 1;
+  for (int64_t i = 0; i < depth; i += 2, packed += kTileRows) {
+    const float *low = row_of(a, k0 + i), *high = i + 1 < depth ? row_of(a, k0 + i + 1) : nullptr;
+    if (together) {  // what a vector has beyond the tile's rows is overwritten by the next pairs
+      pair_columns(packed, low + base, high ? high + base : nullptr, static_cast<int>(m));
+      continue;
+    }
+    for (int64_t r = 0; r < m; r++) packed[r] = pair(low[columns[m0 + r]], high ? high[columns[m0 + r]] : 0);
+  }
 }
 
 }  // namespace
-
-void pack_transposed(float* panels, const float* w, int64_t ld, int64_t n, int64_t k, const int32_t* rows,
-                     int64_t first, int64_t last) {
-  for (int64_t p = first; p < last; p++) {
-    uint32_t* panel = panel_of(panels, p, k);
-    for (int64_t j = 0; j < kPanel; j++) {
-      const int64_t column = p * kPanel + j;
-      const int64_t row = column >= n ? -1 : rows ? rows[column] : column;
-      const float* from = w + row * ld;
-      for (int64_t i = 0; i < pairs_of(k); i++) {
-        panel[i * kPanel + j] = row < 0 ? 0 : pair(from[2 * i], 2 * i + 1 < k ? from[2 * i + 1] : 0);
-      }
-    }
-  }
-}
-
-void pack_plain(float* panels, const float* w, int64_t ld, int64_t n, int64_t k, const int32_t* rows, int64_t first,
-                int64_t last) {
-  for (int64_t p = first; p < last; p++) {
-    uint32_t* panel = panel_of(panels, p, k);
-    const int64_t columns = smaller(kPanel, n - p * kPanel);
-    for (int64_t i = 0; i < pairs_of(k); i++, panel += kPanel) {
-      const int64_t low = rows ? rows[2 * i] : 2 * i;
-      const int64_t high = 2 * i + 1 == k ? -1 : rows ? rows[2 * i + 1] : 2 * i + 1;
-      for (int64_t j = 0; j < columns; j++) {
-        const int64_t column = p * kPanel + j;
-        panel[j] = pair(low < 0 ? 0 : w[low * ld + column], high < 0 ? 0 : w[high * ld + column]);
-      }
-      for (int64_t j = columns; j < kPanel; j++) panel[j] = 0;
-    }
-  }
-}
 
 void multiply_rows(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* panels, Start start,
                    const float* bias, float* c, int64_t ldc) {
@@ -134,7 +95,7 @@ void multiply_rows(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
     int64_t k0 = 0;
     do {
       const int64_t depth = smaller(kDepth, k - k0), pairs = pairs_of(depth);
-      for (int64_t i = 0; i < count; i++) round_row(rounded + i * pairs, a + (m0 + i) * lda + k0, depth);
+      for (int64_t i = 0; i < count; i++) pair_row(rounded + i * pairs, a + (m0 + i) * lda + k0, depth);
       for (int64_t j = 0; j < n; j += kPanel) {
         const uint32_t* panel = panel_of(const_cast<float*>(panels), j / kPanel, k) + k0 / 2 * kPanel;
         for (int64_t i = 0, rows; i < count; i += rows) {
@@ -148,7 +109,7 @@ void multiply_rows(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
   }
 }
 
-int64_t outer_scratch(int64_t n) { return kDepth / 2 * (round_up(n, kPanel) + kTileRows); }
+int64_t outer_scratch(int64_t n) { return kDepth / 2 * (round_up(n, kPanel) + kTileRows) + W; }
 
 void multiply_outer(int64_t m, int64_t n, int64_t k, const RowList& a, const int32_t* columns, const RowList& b,
                     Start start, float* c, int64_t ldc, float* scratch) {
@@ -160,14 +121,7 @@ void multiply_outer(int64_t m, int64_t n, int64_t k, const RowList& a, const int
                divide_up(n, kPanel));
     for (int64_t i = 0; i < m; i += kTileRows) {
       const int64_t rows = smaller(kTileRows, m - i);
-      for (int64_t p = 0; p < pairs; p++) {
-        const bool both = 2 * p + 1 < depth;
-        const float *low = row_of(a, k0 + 2 * p), *high = both ? row_of(a, k0 + 2 * p + 1) : nullptr;
-        for (int64_t r = 0; r < rows; r++) {
-          const int64_t column = columns ? columns[i + r] : i + r;
-          packed[p * kTileRows + r] = pair(low[column], both ? high[column] : 0);
-        }
-      }
+      pack_pairs(packed, a, columns, i, rows, k0, depth);
       for (int64_t j = 0; j < n; j += kPanel) {
         kTiles[rows](packed, 1, kTileRows, panel_of(scratch, j / kPanel, depth), pairs, k0 ? Start::output : start,
                      nullptr, c + i * ldc + j, ldc, n - j);

@@ -252,22 +252,36 @@ CIRCUMPLEX_INLINE float sum16(const V* a) {
 
 CIRCUMPLEX_INLINE V zero() { return set1(0.f); }
 
-// The products of two vectors of n, summed in 16 strided chains and a fixed tree: the same bits for every W.
-CIRCUMPLEX_INLINE float dot(const float* a, const float* b, int64_t n) {
+// to[r] = a . b(r), the rows of b `step` floats apart: summed in 16 strided chains and a fixed tree, so the bits are
+// the same for every W.
+template <int R>
+CIRCUMPLEX_INLINE void dot_rows(float* to, const float* a, const float* b, int64_t step, int64_t n) {
   constexpr int kChains = 16 / W;
-  V sum[kChains];
-  for (int c = 0; c < kChains; c++) sum[c] = zero();
+  V sum[R][kChains];
+  for (int r = 0; r < R; r++) {
+    for (int c = 0; c < kChains; c++) sum[r][c] = zero();
+  }
   int64_t i = 0;
   for (; i + 16 <= n; i += 16) {
-    for (int c = 0; c < kChains; c++) sum[c] = fma(load(a + i + c * W), load(b + i + c * W), sum[c]);
+    for (int c = 0; c < kChains; c++) {
+      const V x = load(a + i + c * W);
+      for (int r = 0; r < R; r++) sum[r][c] = fma(x, load(b + r * step + i + c * W), sum[r][c]);
+    }
   }
   if (i < n) {
     for (int c = 0; c < kChains; c++) {
       const int left = static_cast<int>(n - i) - c * W;
-      sum[c] = fma(load_n(a + i + c * W, left), load_n(b + i + c * W, left), sum[c]);
+      const V x = load_n(a + i + c * W, left);
+      for (int r = 0; r < R; r++) sum[r][c] = fma(x, load_n(b + r * step + i + c * W, left), sum[r][c]);
     }
   }
-  return sum16(sum);
+  for (int r = 0; r < R; r++) to[r] = sum16(sum[r]);
+}
+
+CIRCUMPLEX_INLINE float dot(const float* a, const float* b, int64_t n) {
+  float product;
+  dot_rows<1>(&product, a, b, 0, n);
+  return product;
 }
 
 CIRCUMPLEX_INLINE int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }

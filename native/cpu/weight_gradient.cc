@@ -6,6 +6,8 @@ namespace circumplex::CIRCUMPLEX_ISA {
 namespace {
 
 constexpr int64_t kBlockColumns = 256;  // packing a is shared by so many columns of b
+constexpr int64_t kTasks = 4;           // tasks that a thread should have: what one of them takes is then no long wait
+constexpr int64_t kPartRows = 64;       // least rows of the gradient a task
 
 int64_t rows_now(const WeightGradient& g) {
   return g.control->frames ? (g.control->frames + g.halo) * g.control->lanes : 0;
@@ -33,7 +35,8 @@ void sum_rows(const WeightGradient& g, const float* a, int64_t first, int64_t ro
 
 void multiply(void* self, int64_t task, Worker& worker) {
   const WeightGradient& g = *static_cast<const WeightGradient*>(self);
-  const int64_t block = task % g.blocks, slab = task / g.blocks % g.slabs, replica = task / (g.blocks * g.slabs);
+  const int64_t part = task % g.parts, block = task / g.parts % g.blocks;
+  const int64_t slab = task / (g.parts * g.blocks) % g.slabs, replica = task / (g.parts * g.blocks * g.slabs);
   if (!g.control->active[replica]) return;
   const int64_t all = rows_now(g), first = slab * kSlab;
   if (first >= all && slab) return;
@@ -45,12 +48,12 @@ void multiply(void* self, int64_t task, Worker& worker) {
     if (g.slabs == 1 && g.twin.data) copy(g.twin.f32(replica), out, g.m);
     return;
   }
-  const int64_t j = block * g.block_columns;
+  const int64_t i = part * g.m / g.parts, rows_of_part = (part + 1) * g.m / g.parts - i, j = block * kBlockColumns;
   const float* b = g.b + replica * g.b_stride + j;
   const RowList of_a = g.a_rows ? RowList{a, g.lda, g.a_rows + first} : RowList{a + first * g.lda, g.lda, nullptr};
   const RowList of_b = g.b_rows ? RowList{b, g.ldb, g.b_rows + first} : RowList{b + first * g.ldb, g.ldb, nullptr};
-  multiply_outer(g.m, smaller(g.block_columns, g.n - j), rows, of_a, g.columns, of_b, Start::zero, out + j, g.n,
-                 worker.scratch);
+  multiply_outer(rows_of_part, smaller(kBlockColumns, g.n - j), rows, of_a, g.columns ? g.columns + i : nullptr, of_b,
+                 Start::zero, out + i * g.n + j, g.n, worker.scratch);
 }
 
 // Adds the slabs' partial sums pairwise: gap 1, 2, 4, ...
@@ -78,6 +81,14 @@ void add_slabs(void* self, int64_t task, Worker&) {
 
 void plan_weight_gradients(Plan& plan, const Call& call, WeightGradient* gradients, int64_t count, int64_t frames) {
   bool opened = false;
+  int64_t products = 0;
+  for (int64_t i = 0; i < count; i++) {
+    WeightGradient& g = gradients[i];
+    g.slabs = divide_up((frames + g.halo) * plan.control.lanes, kSlab);
+    g.blocks = g.b ? divide_up(g.n, kBlockColumns) : 1;
+    if (g.out.data && g.b) products += plan.control.replicas * g.slabs * g.blocks;
+  }
+  const int64_t parts = products && plan.threads > 1 ? divide_up(kTasks * plan.threads, products) : 1;
   for (int64_t i = 0; i < count; i++) {
     WeightGradient& g = gradients[i];
     if (!g.out.data) continue;
@@ -85,12 +96,10 @@ void plan_weight_gradients(Plan& plan, const Call& call, WeightGradient* gradien
       call.refuse("a gradient must have one copy a replica");
     }
     g.control = &plan.control;
-    g.slabs = divide_up((frames + g.halo) * plan.control.lanes, kSlab);
-    g.block_columns = kBlockColumns;
-    g.blocks = g.b ? divide_up(g.n, g.block_columns) : 1;
+    g.parts = g.b && g.columns ? smaller(parts, divide_up(g.m, kPartRows)) : 1;
     if (g.slabs > 1) g.partial = plan.floats(plan.control.replicas * g.slabs * g.m * g.n);
-    plan.scratch(outer_scratch(smaller(g.n, g.block_columns)) * static_cast<int64_t>(sizeof(float)));
-    const int64_t tasks = plan.control.replicas * g.slabs * g.blocks;
+    plan.scratch(outer_scratch(smaller(g.n, kBlockColumns)) * static_cast<int64_t>(sizeof(float)));
+    const int64_t tasks = plan.control.replicas * g.slabs * g.blocks * g.parts;
     if (opened) {
       plan.beside(tasks, multiply, &g);
     } else {

@@ -23,7 +23,7 @@ struct WeightGradient {
   int64_t halo = 0;  // frames beyond the chunk that carry gradient too
   // Filled by plan_weight_gradients.
   const Control* control = nullptr;
-  int64_t slabs = 0, blocks = 0, block_columns = 0;
+  int64_t slabs = 0, blocks = 0, parts = 0;  // of the sum, of b's columns, of the gradient's rows
   float* partial = nullptr;
 };
 

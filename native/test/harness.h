@@ -410,8 +410,9 @@ inline void verify(const Case& c, bool bf16 = false) {
   for (const char* set : {"avx2", "neon"}) {
     if (results.count(set)) fingerprint(c, results[set]);
   }
-  if (results.count("avx2-bf16") && results.count("avx512-bf16")) {
-    CHECK(results["avx2-bf16"] == results["avx512-bf16"], "%s: the sets with bf16 differ in bits", c.name.c_str());
+  for (const auto& [one, other] : {std::pair("avx2-bf16", "avx512-bf16"), std::pair("wide-amx", "amx-bf16")}) {
+    if (!results.count(one) || !results.count(other)) continue;
+    CHECK(results[one] == results[other], "%s: %s and %s differ in bits", c.name.c_str(), one, other);
   }
 }
 

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { emptyProject, installAndUse, typeCheck, use } from './projects.mjs';
 import { root, run } from './run.mjs';
-import { ARM64, fetchTools, PACKAGE_MANAGERS, RUNTIMES, runtimeCommands } from './tools.mjs';
+import { ARM64, BUNDLERS, fetchTools, PACKAGE_MANAGERS, RUNTIMES, runtimeCommands } from './tools.mjs';
 
 const require = createRequire(import.meta.url);
 const { values: options } = parseArgs({ options: { quick: { type: 'boolean' }, 'no-build': { type: 'boolean' } } });
@@ -148,6 +148,42 @@ function runtimes(tools) {
   }
 }
 
+// ---- bundlers ----
+
+const BUNDLED = `import { eager } from 'circumplex';
+const { y } = eager.tanh({ x: { data: Float32Array.of(0.5), dims: [1, 1, 1] } });
+if (Math.abs(y[0] - Math.tanh(0.5)) > 1e-6) process.exit(1);
+`;
+
+// webpack has no command of its own.
+const WEBPACK = `const [webpack, path, filename] = process.argv.slice(2);
+require(webpack)(
+  { mode: 'production', target: 'node', context: path, entry: './bundled.mjs', output: { path, filename } },
+  (error, stats) => {
+    const problem = error ?? (stats.hasErrors() || stats.hasWarnings() ? stats.toString() : null);
+    if (problem) throw new Error(problem);
+  },
+);
+`;
+
+/** A bundle beside the node_modules that it was made from. */
+function bundlers({ at, version }) {
+  const { path, env } = npmProject;
+  writeFileSync(join(path, 'bundled.mjs'), BUNDLED);
+  writeFileSync(join(path, 'webpack.cjs'), WEBPACK);
+  const esbuild = ['--bundle', '--platform=node', '--log-level=warning', '--outfile=by-esbuild.cjs'];
+  for (const [name, ...command] of [
+    ['esbuild', at('esbuild', 'bin', 'esbuild'), 'bundled.mjs', ...esbuild],
+    ['webpack', join(path, 'webpack.cjs'), at('webpack'), path, 'by-webpack.cjs'],
+  ]) {
+    check('is bundled', `${name} ${version(name)}`, () => {
+      const { text } = run(process.execPath, command, { cwd: path, env });
+      assert.equal(text.trim(), '', 'it is not silent');
+      run(process.execPath, [`by-${name}.cjs`], { cwd: path, env });
+    });
+  }
+}
+
 // ---- arm64 ----
 
 /** A C++ test of the kernels; the fingerprint of what it computed, where it prints one. */
@@ -221,7 +257,7 @@ function writeTable() {
 types();
 linter('publint', tarball, '--strict');
 linter('@arethetypeswrong/cli', tarball);
-const wanted = [...RUNTIMES, ...(options.quick ? [] : [...PACKAGE_MANAGERS, ...ARM64])];
+const wanted = [...RUNTIMES, ...(options.quick ? [] : [...PACKAGE_MANAGERS, ...BUNDLERS, ...ARM64])];
 let tools;
 try {
   tools = fetchTools(join(folder, 'tools'), wanted);
@@ -233,6 +269,7 @@ try {
 if (tools) runtimes(tools);
 if (!options.quick) {
   packageManagers(tools);
+  bundlers(tools);
   arm64(tools);
   sourceBuild();
   if (total.failed === 0) writeTable();

@@ -1,11 +1,26 @@
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readDataset, sequence, writeCurves } from '../../lib/data/index.ts';
 import { type EmbedProgress, embed, recordingId } from '../../lib/features/embed.ts';
 import { allFeatures } from '../../lib/features/features.ts';
+import { brightCells, describer, networkFile } from './faces/networks.ts';
+import { hasPeers } from './peers.ts';
 import { halves, hasFfmpeg, record, tone } from './recordings.ts';
+
+if (!existsSync(join(import.meta.dirname, '../../dist/features/worker.mjs'))) {
+  throw new Error('threads run the built package: npm run build');
+}
 
 const folder = mkdtempSync(join(tmpdir(), 'circumplex-embed-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -23,6 +38,13 @@ async function states(names: string[], out: string, options: Partial<Parameters<
   const recordings = names.map((name) => ({ path: at(name) }));
   const manifest = await embed(recordings, at(out), { recipes: RECIPES, ...options, onProgress });
   return { seen: seen.sort(), manifest };
+}
+
+/** Every file below a folder by its path there. */
+function contents(name: string): Record<string, Buffer> {
+  const files = readdirSync(at(name), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = files.map((file) => join(file.parentPath, file.name)).sort();
+  return Object.fromEntries(paths.map((path) => [path.slice(at(name).length), readFileSync(path)]));
 }
 
 describe('the id of a recording', () => {
@@ -60,6 +82,66 @@ describe.skipIf(!hasFfmpeg)('embed', () => {
     const { features, length } = await allFeatures(at('two.mkv'), RECIPES);
     expect(sequence(data, 'two')).toMatchObject({ partition: 'test', session: 'two', length, targets: null });
     expect(sequence(data, 'two').features.audio).toEqual(features.audio);
+  });
+
+  it('gives the same bytes, however many at a time: the longest is done last', async () => {
+    record(at('a_long.wav'), ...tone(30));
+    const names = ['a_long.wav', 'two.mkv', 'one.wav'];
+    await states(names, 'alone', { name: 'x' });
+    expect(Object.keys(contents('alone'))).toHaveLength(5);
+    for (const jobs of [2, 8]) {
+      const out = `together${jobs}`;
+      await states(names, out, { name: 'x', jobs });
+      expect(contents(out)).toEqual(contents('alone'));
+      expect((await states(names, out, { jobs })).seen.map(([, state]) => state)).toEqual(['kept', 'kept', 'kept']);
+    }
+  });
+
+  it('stops all threads on the signal, and goes on with as many', async () => {
+    const names = ['p.wav', 'q.wav', 'r.wav'];
+    for (const name of names) record(at(name), ...tone(40));
+    const controller = new AbortController();
+    const recordings = names.map((name) => ({ path: at(name) }));
+    const stopped = embed(recordings, at('halted'), {
+      recipes: RECIPES,
+      jobs: 3,
+      signal: controller.signal,
+      onProgress: ({ state }) => state === 'going' && controller.abort(),
+    });
+    await expect(stopped).rejects.toMatchObject({ code: 'ERR_ABORTED', message: expect.stringMatching(/[pqr]\.wav/) });
+    expect(existsSync(at('halted/dataset.json'))).toBe(false);
+    await states(names, 'halted', { jobs: 3 });
+    await states(names, 'unhalted', { name: 'halted' });
+    expect(contents('halted')).toEqual(contents('unhalted'));
+  });
+
+  it.skipIf(!hasPeers('onnxruntime-node'))(
+    'runs networks in every thread, and says in which recording one fails',
+    async () => {
+      for (const i of [1, 2, 3]) record(at(`face${i}.mkv`), ...halves(i), '-c:v', 'ffv1');
+      const detector = { name: 'yunet', ...(await networkFile(brightCells())), input: 64 };
+      const described = { ...(await networkFile(describer())), input: { width: 4, height: 4 }, crop: { margin: 0 } };
+      const names = ['face1.mkv', 'face2.mkv', 'face3.mkv'];
+      const recipes = { video: { kind: 'face', detector, embeddings: [described] } };
+      await states(names, 'face', { recipes, name: 'x' });
+      await states(names, 'faces', { recipes, name: 'x', jobs: 3, threads: 3 });
+      expect(contents('faces')).toEqual(contents('face'));
+      expect(sequence(await readDataset(at('faces')), 'face2').features.video?.some((x) => x > 0)).toBe(true);
+      const broken = { ...described, layer: 'features', pooling: 'mean', input: { ...described.input, scale: 3e38 } };
+      const failing = { video: { kind: 'face', detector, embeddings: [broken] } };
+      for (const jobs of [1, 2]) {
+        await expect(states(names, `failing${jobs}`, { recipes: failing, jobs })).rejects.toMatchObject({
+          code: 'ERR_DATA',
+          message: expect.stringMatching(/face\d\.mkv: .*network\.onnx: it gives values that are not finite/),
+        });
+      }
+    },
+  );
+
+  it('refuses no recording at a time, and no thread', async () => {
+    for (const counts of [{ jobs: 0 }, { threads: 1.5 }]) {
+      await expect(states(['one.wav'], 'none', counts)).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+    }
   });
 
   it('keeps what is there, of the same bytes by the same recipes', async () => {

@@ -23,6 +23,20 @@ describe('delay search', () => {
     }
   });
 
+  it.each(['ridge', 'lstm'] as const)('stops when its signal aborts: %s', async (estimator) => {
+    const data = synthesize({ kind: 'lagged', seed: 0, lag: 3, seconds: 40, sequences });
+    const stop = new AbortController();
+    const seen: number[] = [];
+    const onDelay = (done: number) => {
+      seen.push(done);
+      if (done === 2) setTimeout(() => stop.abort('enough'), 0);
+    };
+    const options = { estimator, grid: { from: 0, to: 2, step: 0.1 }, epochs: 2, replicas: 1 };
+    const search = searchDelay(data, { ...options, onDelay, signal: stop.signal });
+    await expect(search).rejects.toMatchObject({ code: 'ERR_ABORTED', cause: 'enough' });
+    expect(seen.length).toBeLessThan(21);
+  });
+
   it('finds it within a second where gold is slow, and looks at nothing but train', async () => {
     const data = synthesize({ kind: 'demo', seed: 5, lag: 50, seconds: 60, sequences });
     const found = await searchDelay(data, { grid: { from: 0, to: 5, step: 0.2 }, decimate: 5 });

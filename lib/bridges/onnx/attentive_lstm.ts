@@ -1,8 +1,8 @@
 import type { Stream } from '../../models/model.ts';
+import { GraphBuilder, type Name } from '../../onnx/graph.ts';
+import type { OnnxTensor, OnnxValue } from '../../onnx/model.ts';
 import { windowReach } from '../../ops/attentive_lstm.ts';
 import type { Frames } from './frames.ts';
-import { GraphBuilder, type Name } from './graph.ts';
-import type { OnnxTensor, OnnxValue } from './protobuf.ts';
 import type { Weights } from './weights.ts';
 
 /** So little that its exponential is 0 beside that of any score. */

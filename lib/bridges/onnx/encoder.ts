@@ -1,7 +1,7 @@
 import type { Encoder } from '../../models/model.ts';
+import type { GraphBuilder, Name } from '../../onnx/graph.ts';
 import { LEAST } from './attentive_lstm.ts';
 import type { Frames } from './frames.ts';
-import type { GraphBuilder, Name } from './graph.ts';
 import type { Weights } from './weights.ts';
 
 /** The Transformer's encoder of a stream: [time, batch, feature] to [time, batch, width]. */

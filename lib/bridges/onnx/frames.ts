@@ -1,5 +1,5 @@
 import type { Scale } from '../../data/normaliser.ts';
-import type { GraphBuilder, Name } from './graph.ts';
+import type { GraphBuilder, Name } from '../../onnx/graph.ts';
 
 /** Features as a network reads them, time first. */
 export interface Frames {

@@ -1,7 +1,7 @@
 import { hasFusionBias, type Model } from '../../models/model.ts';
+import type { GraphBuilder, Name } from '../../onnx/graph.ts';
+import type { OnnxTensor } from '../../onnx/model.ts';
 import { LEAST } from './attentive_lstm.ts';
-import type { GraphBuilder, Name } from './graph.ts';
-import type { OnnxTensor } from './protobuf.ts';
 import type { Weights } from './weights.ts';
 
 /** What a stream gives to the fusion. */

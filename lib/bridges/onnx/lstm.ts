@@ -1,5 +1,5 @@
 import type { Stream } from '../../models/model.ts';
-import type { GraphBuilder, Name } from './graph.ts';
+import type { GraphBuilder, Name } from '../../onnx/graph.ts';
 import type { Weights } from './weights.ts';
 
 /** Our gates are i f g o, those of ONNX's LSTM i o f c. */
@@ -32,7 +32,8 @@ export function stackedLstm(graph: GraphBuilder, x: Name, s: Stream, weights: We
   return h;
 }
 
-function onnxGates(data: Float32Array): Float32Array {
+/** Rows of gates in ONNX's order. */
+export function onnxGates(data: Float32Array): Float32Array {
   const gate = data.length / 4;
   const ordered = new Float32Array(data.length);
   ONNX_GATES.forEach((ours, place) => {

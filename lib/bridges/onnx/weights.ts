@@ -1,5 +1,5 @@
 import type { ParameterSpec } from '../../graph/graph.ts';
-import type { OnnxTensor } from './protobuf.ts';
+import type { OnnxTensor } from '../../onnx/model.ts';
 
 /** A tensor of the checkpoint, by name. */
 export type Weights = (name: string) => OnnxTensor & { data: Float32Array };

@@ -1,11 +1,11 @@
-import { createRequire } from 'node:module';
 import type * as Core from '@tensorflow/tfjs-core';
 import type * as Layers from '@tensorflow/tfjs-layers';
 import { CircumplexError } from '../../errors.ts';
+import { requireFrom } from '../../package.ts';
 
 /** The TensorFlow.js that the program uses: it must be the same copy, or its tensors and layers are strangers to ours. */
 function tensorflow(): { core: typeof Core; layers: typeof Layers } {
-  const load = createRequire(import.meta.url);
+  const load = requireFrom(import.meta.url);
   const packages = [
     ['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers'],
     ['@tensorflow/tfjs', '@tensorflow/tfjs'],

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { Command } from 'commander';
 import {
+  type Contents,
   type CurvesInspection,
   diagnoseFiles,
   type FeaturesInspection,
@@ -13,7 +14,7 @@ import {
   readDataset,
 } from '../../data/index.ts';
 import { CircumplexError } from '../../errors.ts';
-import { checkTable, type Table, toText } from '../../report/index.ts';
+import { type Cell, checkTable, type Table, toText } from '../../report/index.ts';
 import { Failed, type Io, log, printResult } from '../io.ts';
 import { JSON_OPTION, option, real, whole } from '../options.ts';
 
@@ -95,6 +96,23 @@ function findingsText(findings: readonly Finding[]): string {
   return `Findings\n\n${lines.join('')}`;
 }
 
+const RANGE = [{ name: 'min' }, { name: 'mean' }, { name: 'max' }];
+const FEATURES = [
+  { name: 'features', digits: 0 },
+  { name: 'missing frames (%)' },
+  ...RANGE,
+  { name: 'constant features', digits: 0 },
+];
+const FEATURES_NOTE = 'Over the valid frames of all features; constant features never change.';
+
+function featuresRow(own: Inspection['modalities'][string]): Cell[] {
+  return [own.size, ...rangeRow(own), own.constant.length];
+}
+
+function rangeRow({ missing, min, mean, max }: Omit<Contents, 'frames'>): Cell[] {
+  return [Number((100 * missing).toFixed(3)), min, mean, max];
+}
+
 /** What an inspection found, as tables. */
 function inspectionTables(inspection: Inspection): Table[] {
   const { name, rate, sessions, seconds, partitions, modalities, targets } = inspection;
@@ -115,25 +133,9 @@ function inspectionTables(inspection: Inspection): Table[] {
     },
     {
       title: 'Modalities',
-      note: 'Over the valid frames of all features; constant features never change.',
-      columns: [
-        { name: 'modality' },
-        { name: 'features', digits: 0 },
-        { name: 'missing frames (%)' },
-        { name: 'min' },
-        { name: 'mean' },
-        { name: 'max' },
-        { name: 'constant features', digits: 0 },
-      ],
-      rows: Object.entries(modalities).map(([modality, own]) => [
-        modality,
-        own.size,
-        share(own.missing),
-        own.min,
-        own.mean,
-        own.max,
-        own.constant.length,
-      ]),
+      note: FEATURES_NOTE,
+      columns: [{ name: 'modality' }, ...FEATURES],
+      rows: Object.entries(modalities).map(([modality, own]) => [modality, ...featuresRow(own)]),
     },
     {
       title: 'Targets',
@@ -141,19 +143,10 @@ function inspectionTables(inspection: Inspection): Table[] {
       columns: [
         { name: 'target' },
         { name: 'unlabelled frames (%)' },
-        { name: 'min' },
-        { name: 'mean' },
-        { name: 'max' },
+        ...RANGE,
         { name: 'sequences without gold', digits: 0 },
       ],
-      rows: Object.entries(targets).map(([target, own]) => [
-        target,
-        share(own.missing),
-        own.min,
-        own.mean,
-        own.max,
-        own.unlabelled,
-      ]),
+      rows: Object.entries(targets).map(([target, own]) => [target, ...rangeRow(own), own.unlabelled]),
     },
   ].map(checkTable);
 }
@@ -174,21 +167,13 @@ function clockTable({ file, frames, clock }: Pick<CurvesInspection, 'file' | 'fr
 }
 
 function featureTables({ features, ...file }: FeaturesInspection): Table[] {
-  const { size, missing, min, mean, max, constant } = features;
   return [
     clockTable(file),
     {
       title: 'Features',
-      note: 'Over the valid frames of all features; constant features never change.',
-      columns: [
-        { name: 'features', digits: 0 },
-        { name: 'missing frames (%)' },
-        { name: 'min' },
-        { name: 'mean' },
-        { name: 'max' },
-        { name: 'constant features', digits: 0 },
-      ],
-      rows: [[size, share(missing), min, mean, max, constant.length]],
+      note: FEATURES_NOTE,
+      columns: FEATURES,
+      rows: [featuresRow(features)],
     },
   ].map(checkTable);
 }
@@ -199,14 +184,10 @@ function curvesTables({ curves, ...file }: CurvesInspection): Table[] {
     {
       title: 'Curves',
       note: '',
-      columns: [{ name: 'curve' }, { name: 'missing (%)' }, { name: 'min' }, { name: 'mean' }, { name: 'max' }],
-      rows: Object.entries(curves).map(([name, own]) => [name, share(own.missing), own.min, own.mean, own.max]),
+      columns: [{ name: 'curve' }, { name: 'missing (%)' }, ...RANGE],
+      rows: Object.entries(curves).map(([name, own]) => [name, ...rangeRow(own)]),
     },
   ]
     .filter(({ rows }) => rows.length > 0)
     .map(checkTable);
-}
-
-function share(value: number): number {
-  return Number((100 * value).toFixed(3));
 }

@@ -2,16 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readError, readText } from '../../data/files.ts';
 import { CircumplexError } from '../../errors.ts';
-import { type Attribute, type ModelSpec, onnxFile, type TensorSpec } from '../onnx_file.ts';
+import { GraphBuilder } from '../../onnx/graph.ts';
+import { encodeModel, type OnnxAttribute } from '../../onnx/model.ts';
 
 /*
  * face-api's networks as ONNX, made of the weights in its package: the same arithmetic as its TypeScript sources describe
  * (src/tinyYolov2, faceFeatureExtractor, faceRecognitionNet), for a runtime that is several times as fast. Inputs are
- * [1, 3, side, side], red, green, blue, less the means below, divided by 255.
+ * [1, 3, side, side], red, green, blue, less the training pictures' means, divided by 255.
  */
-
-export const TINY_MEAN = [117.001, 114.697, 97.404];
-export const FACE_MEAN = [122.782, 117.001, 104.298];
 
 /** The small detector's output `cells` [1, 25, cells, cells]: for each of five anchors x, y, width, height and score. */
 export async function tinyDetectorModel(folder: string): Promise<Uint8Array> {
@@ -21,22 +19,21 @@ export async function tinyDetectorModel(folder: string): Promise<Uint8Array> {
     net.node('MaxPool', [x], { kernel_shape: [2, 2], strides: [stride, stride], auto_pad: 'SAME_UPPER' });
   let x = halved(leaky(net.convolution('input', 'conv0/filters', 'conv0/bias', {})), 2);
   for (let i = 1; i <= 5; i++) x = halved(leaky(net.separable(x, `conv${i}`, 1)), i < 5 ? 2 : 1);
-  net.convolution(x, 'conv8/filters', 'conv8/bias', {}, 'cells');
-  return net.model({ input: [1, 3, 'side', 'side'] }, { cells: [1, 25, 'rows', 'columns'] });
+  const cells = net.convolution(x, 'conv8/filters', 'conv8/bias', {});
+  return net.model([1, 3, 'side', 'side'], cells, 'cells', [1, 25, 'rows', 'columns']);
 }
 
 /** The 68 landmarks, `points` [1, 136]: x, y as shares of the side. Of pictures of 112 x 112. */
 export async function landmarksModel(folder: string): Promise<Uint8Array> {
   const net = await Builder.of(folder, 'face_landmark_68_model');
-  extractor(net, 'points', false);
-  return net.model({ input: [1, 3, 112, 112] }, { points: [1, 136] });
+  return net.model([1, 3, 112, 112], extractor(net), 'points', [1, 136]);
 }
 
 /** Seven probabilities, `expressions` [1, 7]. Of pictures of 112 x 112. */
 export async function expressionsModel(folder: string): Promise<Uint8Array> {
   const net = await Builder.of(folder, 'face_expression_model');
-  extractor(net, 'expressions', true);
-  return net.model({ input: [1, 3, 112, 112] }, { expressions: [1, 7] });
+  const shares = net.node('Softmax', [extractor(net)], { axis: 1 });
+  return net.model([1, 3, 112, 112], shares, 'expressions', [1, 7]);
 }
 
 /** The `descriptor` [1, 128]. Of pictures of 150 x 150. */
@@ -63,8 +60,8 @@ export async function descriptorModel(folder: string): Promise<Uint8Array> {
     x = relu(net.node('Add', [inner, outer]));
   }
   const flat = net.node('Flatten', [net.node('GlobalAveragePool', [x])]);
-  net.node('MatMul', [flat, net.constant('fc', net.weights('fc'))], {}, 'descriptor');
-  return net.model({ input: [1, 3, 150, 150] }, { descriptor: [1, 128] });
+  const descriptor = net.node('MatMul', [flat, net.constant('fc', net.weights('fc'))]);
+  return net.model([1, 3, 150, 150], descriptor, 'descriptor', [1, 128]);
 }
 
 const DESCRIPTOR_BLOCKS: readonly (readonly [channels: number, name: string])[] = [
@@ -75,7 +72,7 @@ const DESCRIPTOR_BLOCKS: readonly (readonly [channels: number, name: string])[] 
 ];
 
 /** Four blocks, each of four convolutions that see the sum of those before them; then a layer over the mean of all places. */
-function extractor(net: Builder, output: string, isSoftmax: boolean): void {
+function extractor(net: Builder): string {
   let x = 'input';
   for (let block = 0; block < 4; block++) {
     const name = `dense${block}`;
@@ -91,18 +88,17 @@ function extractor(net: Builder, output: string, isSoftmax: boolean): void {
   }
   const flat = net.node('Flatten', [net.node('GlobalAveragePool', [x])]);
   const [weights, bias] = ['fc/weights', 'fc/bias'].map((name) => net.constant(name, net.weights(name)));
-  const values = net.node('Gemm', [flat, weights!, bias!], {}, isSoftmax ? undefined : output);
-  if (isSoftmax) net.node('Softmax', [values], { axis: 1 }, output);
+  return net.node('Gemm', [flat, weights!, bias!]);
 }
 
-interface Weight extends TensorSpec {
+interface Weight {
+  dims: number[];
   values: Float32Array;
 }
 
-/** Writes a network node by node; nodes are known by the tensor that they make. */
+/** face-api's layers; nodes are known by the tensor that they make. */
 class Builder {
-  private readonly nodes: ModelSpec['nodes'] = [];
-  private readonly constants: Record<string, TensorSpec> = {};
+  private readonly graph = new GraphBuilder();
 
   private constructor(private readonly table: ReadonlyMap<string, Weight>) {}
 
@@ -110,15 +106,12 @@ class Builder {
     return new Builder(await readWeights(folder, name));
   }
 
-  node(op: string, inputs: string[], attributes: Record<string, Attribute> = {}, output?: string): string {
-    const name = output ?? `${op}_${this.nodes.length}`;
-    this.nodes.push({ op, inputs, outputs: [name], name, attributes });
-    return name;
+  node(operator: string, inputs: string[], attributes: Record<string, OnnxAttribute> = {}): string {
+    return this.graph.node(operator, inputs, attributes);
   }
 
-  constant(name: string, tensor: TensorSpec): string {
-    this.constants[name] = tensor;
-    return name;
+  constant(name: string, { dims, values }: Weight): string {
+    return this.graph.constant(name, dims, values);
   }
 
   weights(name: string): Weight {
@@ -132,19 +125,13 @@ class Builder {
   }
 
   /** Of filters [height, width, from, to]. */
-  convolution(
-    x: string,
-    filters: string,
-    bias: string,
-    attributes: Record<string, Attribute>,
-    output?: string,
-  ): string {
+  convolution(x: string, filters: string, bias: string, attributes: Record<string, OnnxAttribute>): string {
     const inputs = [x, this.constant(filters, planar(this.weights(filters))), this.constant(bias, this.weights(bias))];
-    return this.node('Conv', inputs, attributes, output);
+    return this.node('Conv', inputs, attributes);
   }
 
   /** A convolution whose result is scaled and shifted by channel: both go into its weights. */
-  scaled(x: string, name: string, attributes: Record<string, Attribute>): string {
+  scaled(x: string, name: string, attributes: Record<string, OnnxAttribute>): string {
     const of = (part: string) => this.weights(`${name}/${part}`);
     const [filters, bias, scale, shift] = [
       of('conv/filters'),
@@ -176,12 +163,15 @@ class Builder {
   }
 
   padded(x: string, pads: number[]): string {
-    const name = this.constant(`pads_${this.nodes.length}`, { dims: [8], values: pads, type: 'int64' });
-    return this.node('Pad', [x, name]);
+    return this.node('Pad', [x, this.graph.integers(...pads)]);
   }
 
-  model(inputs: ModelSpec['inputs'], outputs: ModelSpec['outputs']): Uint8Array {
-    return onnxFile({ inputs, outputs, nodes: this.nodes, constants: this.constants });
+  /** The file, whose one output is the tensor `last` by the name `output`. */
+  model(input: (number | string)[], last: string, output: string, dims: (number | string)[]): Uint8Array {
+    this.graph.output(last, output);
+    const value = (name: string, dims: (number | string)[]) => ({ name, element: 'float' as const, dims });
+    const graph = this.graph.build('network', [value('input', input)], [value(output, dims)]);
+    return encodeModel({ opset: 13, graph });
   }
 }
 

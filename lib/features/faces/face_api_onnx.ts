@@ -2,25 +2,23 @@ import { type OnnxNetwork, openOnnxBytes } from '../onnx.ts';
 import type { Picture } from '../pictures.ts';
 import type { Detection, Point } from './face.ts';
 import type { FaceApiRuntime } from './face_api.ts';
-import {
-  descriptorModel,
-  expressionsModel,
-  FACE_MEAN,
-  landmarksModel,
-  TINY_MEAN,
-  tinyDetectorModel,
-} from './face_api_graphs.ts';
+import type * as Graphs from './face_api_graphs.ts';
 import { faceApiWeights } from './face_api_package.ts';
-import { type FaceNetwork, networkInput } from './network.ts';
+import { networkInput } from './network.ts';
+import type { FaceNetwork } from './network_recipe.ts';
 import { suppressed } from './yunet.ts';
 
 type ModelName = 'tiny' | 'landmarks' | 'descriptor' | 'expressions';
 
-const MODELS: Record<ModelName, { make(folder: string): Promise<Uint8Array>; mean: number[]; output: string }> = {
-  tiny: { make: tinyDetectorModel, mean: TINY_MEAN, output: 'cells' },
-  landmarks: { make: landmarksModel, mean: FACE_MEAN, output: 'points' },
-  descriptor: { make: descriptorModel, mean: FACE_MEAN, output: 'descriptor' },
-  expressions: { make: expressionsModel, mean: FACE_MEAN, output: 'expressions' },
+/** Of the pictures that the networks were trained on: red, green, blue. */
+const TINY_MEAN = [117.001, 114.697, 97.404];
+const FACE_MEAN = [122.782, 117.001, 104.298];
+
+const MODELS: Record<ModelName, { make: keyof typeof Graphs; mean: number[]; output: string }> = {
+  tiny: { make: 'tinyDetectorModel', mean: TINY_MEAN, output: 'cells' },
+  landmarks: { make: 'landmarksModel', mean: FACE_MEAN, output: 'points' },
+  descriptor: { make: 'descriptorModel', mean: FACE_MEAN, output: 'descriptor' },
+  expressions: { make: 'expressionsModel', mean: FACE_MEAN, output: 'expressions' },
 };
 
 /** Sessions are kept for the process, by the number of their threads: they are small, and slow to make. */
@@ -83,7 +81,9 @@ async function makeRuntime(threads: number): Promise<FaceApiRuntime> {
 }
 
 async function openModel(name: ModelName, threads: number): Promise<OnnxNetwork> {
-  return openOnnxBytes(`face-api's network of ${name}`, await MODELS[name].make(faceApiWeights()), threads);
+  const graphs = await import('./face_api_graphs.ts');
+  const model = await graphs[MODELS[name].make](faceApiWeights());
+  return openOnnxBytes(`face-api's network of ${name}`, model, threads);
 }
 
 const SCALE = [1 / 255, 1 / 255, 1 / 255];

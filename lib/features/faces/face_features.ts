@@ -1,19 +1,10 @@
 import { brief } from '../../errors.ts';
-import { resolveNetworkFile } from '../network_file.ts';
-import type { Picture } from '../pictures.ts';
-import { type Context, checkSettings, type Extractor, type Kind, type Recipe, recipeError } from '../recipe.ts';
-import type { FaceDetector } from './face.ts';
-import {
-  FACE_API_EXPRESSIONS,
-  type FaceApi,
-  type FaceApiDetection,
-  type FaceApiRuntimeName,
-  faceApi,
-  faceApiDetector,
-} from './face_api.ts';
-import { type Choice, FaceFollower } from './follower.ts';
-import { type FaceEmbedder, type FaceNetwork, openFaceNetwork, resolveFaceNetwork } from './network.ts';
-import { YUNET, type YunetDetection, yunetDetector } from './yunet.ts';
+import { type NetworkFile, resolveNetworkFile } from '../network_file.ts';
+import { checkSettings, type Kind, type Recipe, recipeError } from '../recipe.ts';
+import type { FaceApiDetection, FaceApiRuntimeName } from './face_api.ts';
+import type { Choice } from './follower.ts';
+import { type FaceNetwork, resolveFaceNetwork } from './network_recipe.ts';
+import type { YunetDetection } from './yunet.ts';
 
 /** What describes a face: face-api's 128-value descriptor, its seven expressions, or a network in an ONNX file. */
 export type FaceEmbedding = 'descriptor' | 'expressions' | FaceNetwork;
@@ -43,7 +34,14 @@ export interface FaceRecipe extends Recipe {
 export const faceFeatures: Kind<FaceRecipe, 'pictures'> = {
   resolve: resolveFaceRecipe,
   demand: ({ size }) => ({ medium: 'pictures', size }),
-  open: openFaceFeatures,
+  open: async (recipe, context) => (await import('./face_extractor.ts')).openFaceFeatures(recipe, context),
+};
+
+/** The file that OpenCV's model zoo publishes (MIT). */
+const YUNET: NetworkFile = {
+  file: 'face_detection_yunet_2023mar.onnx',
+  sha256: '8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4',
+  source: 'https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet (232589 bytes)',
 };
 
 const DETECTORS = {
@@ -143,98 +141,4 @@ function resolveEmbedding(recipe: Recipe, embedding: unknown): FaceEmbedding {
 function within(recipe: Recipe, name: string, value: unknown, least: number, most: number): number {
   if (typeof value === 'number' && value >= least && value <= most) return value;
   throw recipeError(recipe, `has the "${name}" ${brief(value)}, which should be a number from ${least} to ${most}`);
-}
-
-async function openFaceFeatures(recipe: FaceRecipe, { rate, threads }: Context): Promise<Extractor<Picture>> {
-  const opened: { dispose(): Promise<void> }[] = [];
-  const keep = async <T extends { dispose(): Promise<void> }>(opening: Promise<T>): Promise<T> => {
-    const part = await opening;
-    opened.push(part);
-    return part;
-  };
-  const api = () => faceApi(recipe.runtime, threads);
-  try {
-    const finder = await keep(openDetector(recipe.detector, api, threads));
-    const embedders: FaceEmbedder[] = [];
-    for (const embedding of recipe.embeddings) embedders.push(await keep(openEmbedder(embedding, api, threads)));
-    return new FaceFeatures(recipe, rate, finder, embedders);
-  } catch (error) {
-    for (const part of opened) await part.dispose();
-    throw error;
-  }
-}
-
-async function openDetector(
-  detector: FaceRecipe['detector'],
-  api: () => Promise<FaceApi>,
-  threads: number,
-): Promise<FaceDetector> {
-  return detector.name === 'yunet' ? yunetDetector(detector, threads) : faceApiDetector(await api(), detector);
-}
-
-async function openEmbedder(
-  embedding: FaceEmbedding,
-  api: () => Promise<FaceApi>,
-  threads: number,
-): Promise<FaceEmbedder> {
-  if (typeof embedding === 'object') return openFaceNetwork(embedding, threads);
-  const networks = await api();
-  const dispose = async () => {};
-  return embedding === 'descriptor'
-    ? { size: 128, embed: (picture, face) => networks.descriptor(picture, face), dispose }
-    : {
-        size: FACE_API_EXPRESSIONS.length,
-        names: FACE_API_EXPRESSIONS,
-        embed: (picture, face) => networks.expressions(picture, face),
-        dispose,
-      };
-}
-
-class FaceFeatures implements Extractor<Picture> {
-  readonly size: number;
-  readonly names?: readonly string[];
-  private readonly follower: FaceFollower;
-  /** The row of the last frame in which the face was seen. */
-  private last: { row: Float32Array; track: number } | null = null;
-
-  constructor(
-    private readonly recipe: FaceRecipe,
-    rate: number,
-    private readonly detector: FaceDetector,
-    private readonly embedders: readonly FaceEmbedder[],
-  ) {
-    this.follower = new FaceFollower({ choice: recipe.follow, hold: Math.round(recipe.hold * rate) });
-    this.size = embedders.reduce((sum, { size }) => sum + size, 0) + (recipe.mask ? 1 : 0);
-    const names = embedders.flatMap(({ names }) => names ?? []);
-    if (names.length === this.size - (recipe.mask ? 1 : 0)) this.names = recipe.mask ? [...names, 'seen'] : names;
-  }
-
-  async push(picture: Picture): Promise<Float32Array> {
-    const { detection, track, state } = this.follower.step(picture, await this.detector.detect(picture));
-    if (state === 'missing') this.last = null;
-    const landmarks = detection && (detection.landmarks ?? (await this.detector.landmarks(picture, detection)));
-    if (detection && landmarks) {
-      const row = new Float32Array(this.size);
-      let at = 0;
-      for (const embedder of this.embedders) {
-        row.set(await embedder.embed(picture, { ...detection, landmarks }), at);
-        at += embedder.size;
-      }
-      if (this.recipe.mask) row[at] = 1;
-      this.last = { row, track: track as number };
-      return row;
-    }
-    if (this.last === null || this.last.track !== track) return new Float32Array(this.size).fill(Number.NaN);
-    const row = Float32Array.from(this.last.row);
-    if (this.recipe.mask) row[this.size - 1] = 0;
-    return row;
-  }
-
-  finish(): Float32Array {
-    return new Float32Array(0);
-  }
-
-  async dispose(): Promise<void> {
-    for (const part of [this.detector, ...this.embedders]) await part.dispose();
-  }
 }

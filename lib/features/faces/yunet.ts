@@ -16,13 +16,6 @@ export interface YunetDetection extends NetworkFile {
   overlap: number;
 }
 
-/** The file that OpenCV's model zoo publishes (MIT). */
-export const YUNET: NetworkFile = {
-  file: 'face_detection_yunet_2023mar.onnx',
-  sha256: '8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4',
-  source: 'https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet (232589 bytes)',
-};
-
 const STRIDES = [8, 16, 32] as const;
 const PARTS = { cls: 1, obj: 1, bbox: 4, kps: 10 } as const;
 

@@ -26,6 +26,7 @@ import type { Part } from '../parts.ts';
 import { fitPostprocessing } from '../postprocessing.ts';
 import { shuffle } from '../selection.ts';
 import type { Fitted } from './linear.ts';
+import { svrName } from './systems.ts';
 
 export interface SvrSettings {
   /** Frames averaged into one: by default into .4 s, as the AVEC baselines predict. */
@@ -52,14 +53,6 @@ export function svrSettings({ rate }: Pick<Dataset, 'rate'>): SvrSettings {
     contexts: [0, 1, 3, 5],
     folds: 4,
   };
-}
-
-/** The fusions of the modalities' regressions. */
-export const SVR_FUSIONS = ['svr-mean', 'svr-linear', 'svr-kalman', 'svr-kalman-smoother'] as const;
-
-/** The name of the system that is one modality's regression. */
-export function svrName(modality: string): string {
-  return `svr-${modality}`;
 }
 
 /** One target's curve of each sequence, at the decimated rate. */

@@ -4,7 +4,6 @@ import { FUSIONS, type Fusion, type Model, type Stream } from '../../models/mode
 import { presets } from '../../models/presets.ts';
 import { resolveSettings, type TrainingSettings } from '../options.ts';
 import { presetSettings } from '../preset_settings.ts';
-import { SVR_FUSIONS, svrName } from './svr.ts';
 
 /** What can stand in a comparison: networks, and what networks must beat. */
 export type System =
@@ -28,6 +27,14 @@ export type System =
       /** What it must be trained with, whatever the others are. */
       options?: Partial<TrainingSettings>;
     };
+
+/** The fusions of the modalities' regressions. */
+export const SVR_FUSIONS = ['svr-mean', 'svr-linear', 'svr-kalman', 'svr-kalman-smoother'] as const;
+
+/** The name of the system that is one modality's regression. */
+export function svrName(modality: string): string {
+  return `svr-${modality}`;
+}
 
 /** The name of the model as it was asked for, before {@link systemsOf} varies it. */
 export const ASKED = 'model';

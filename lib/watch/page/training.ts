@@ -1,27 +1,26 @@
-import { scaleLinear } from 'd3-scale';
-import { line } from 'd3-shape';
 import { colour } from '../../report/figures/palette.ts';
 import type { EpochLine, EpochsEvent, RunEvent } from '../protocol.ts';
-import { byId, html, set, svg, write } from './dom.ts';
-import { bestEpoch, type Epochs, isQuiet, meanByEpoch, TrainingState, timeLeft } from './training_state.ts';
+import { byId, html, set, write } from './dom.ts';
+import { LearningChart, type Series } from './learning_chart.ts';
+import { bestEpoch, type Epochs, isQuiet, TrainingState, timeLeft } from './training_state.ts';
 import { duration, number } from './words.ts';
-
-const MARGIN = { left: 50, right: 10, top: 28, bottom: 34 };
-const HEIGHT = 190;
-
-type Series = (readonly [epoch: number, value: number | null])[];
 
 /** A training run as it goes on: losses and CCC by replica, and the time left. */
 export class Training {
   readonly #state = new TrainingState();
   /** The fold that was chosen; null: always the latest. */
   #fold: string | null = null;
+  /** The epoch that is looked at; null: always the latest. */
+  #epoch: number | null = null;
+  /** By title. */
+  readonly #charts = new Map<string, LearningChart>();
   #isAsked = false;
 
   constructor() {
     byId<HTMLSelectElement>('fold').addEventListener('change', ({ target }) => {
       const { value } = target as HTMLSelectElement;
       this.#fold = value === '' ? null : value;
+      this.#epoch = null;
       this.#ask();
     });
     new ResizeObserver(() => this.#ask()).observe(byId('learning'));
@@ -59,10 +58,38 @@ export class Training {
     this.#writeState();
     this.#writeFolds(run.parts);
     const epochs = this.#state.epochs(this.#part);
+    const done = Math.max(0, ...epochs.flat().map(({ epoch }) => epoch));
+    // A run that is resumed may have been cut back.
+    if (this.#epoch !== null && this.#epoch >= done) this.#epoch = null;
+    const epoch = this.#epoch ?? done;
+    byId('learning-note').hidden = done === 0;
+    if (done > 0) this.#drawCharts(epochs, { done, epoch, end: Math.max(2, Math.min(run.epochs, done * 1.25)) }, width);
+    byId('replicas').replaceChildren(...table(epochs, this.#epoch));
+  }
+
+  #drawCharts(epochs: Epochs, at: { done: number; epoch: number; end: number }, width: number): void {
+    const curves = curvesOf(epochs);
     const columns = width >= 1000 ? 3 : width >= 660 ? 2 : 1;
     const own = Math.floor((width - 20 * (columns - 1)) / columns);
-    byId('learning').replaceChildren(...charts(epochs, run.epochs, own));
-    byId('replicas').replaceChildren(...table(epochs));
+    const best = epochs.map((lines) => bestEpoch(lines)?.epoch ?? null);
+    const charts = curves.map(({ title, tint, value }) => {
+      const chart = this.#charts.get(title) ?? new LearningChart(title, tint, (epoch) => this.#look(epoch));
+      this.#charts.set(title, chart);
+      const series = epochs.map((lines): Series => lines.map((line) => [line.epoch, value(line)] as const));
+      chart.draw(own, { ...at, series, best });
+      return chart.element;
+    });
+    const place = byId('learning');
+    // A chart that stays where it is keeps the focus.
+    if (charts.some((chart, i) => place.children[i] !== chart) || place.children.length !== charts.length) {
+      place.replaceChildren(...charts);
+    }
+    write(byId('learning-note'), noteOf(epochs.length));
+  }
+
+  #look(epoch: number | null): void {
+    this.#epoch = epoch;
+    this.#ask();
   }
 
   #writeState(): void {
@@ -100,83 +127,37 @@ function stateText(run: RunEvent, left: ReturnType<typeof timeLeft>, quiet: numb
   return `${done}, ${each} an epoch, at most ${duration(Math.max(0, left.most - quiet))} left.`;
 }
 
-/** Training loss, then the CCC on the selection set of each target. */
-function charts(epochs: Epochs, planned: number, width: number): Node[] {
-  const of = (value: (line: EpochLine) => number | null): Series[] =>
-    epochs.map((lines) => lines.map((own) => [own.epoch, value(own)] as const));
-  const first = epochs.flat().find(({ selection }) => selection !== null);
-  const targets = Object.keys(first?.selection?.cccMean ?? {});
-  const last = Math.max(2, Math.min(planned, Math.max(0, ...epochs.map((lines) => lines.length)) * 1.25));
-  const draw = (title: string, series: Series[], tint: string) => chart({ title, series, last, width, tint, epochs });
-  return [
-    draw(
-      'training loss',
-      of(({ loss }) => loss),
-      colour(5),
-    ),
-    ...targets.map((target, k) => {
-      const title = `CCC of ${target}, selection, mean over sequences`;
-      return draw(
-        title,
-        of(({ selection }) => selection?.cccMean[target] ?? null),
-        colour(k === 0 ? 0 : 2),
-      );
-    }),
-  ];
-}
-
-interface Chart {
+interface Curve {
   title: string;
-  series: Series[];
-  /** The axis ends at this epoch. */
-  last: number;
-  width: number;
   tint: string;
-  epochs: Epochs;
+  value(line: EpochLine): number | null;
 }
 
-/** A thin line a replica, their mean in bold, a dot at each one's best epoch. */
-function chart({ title, series, last, width, tint, epochs }: Chart): SVGSVGElement {
-  const values = series.flat().flatMap(([, value]) => (value === null ? [] : [value]));
-  const [right, bottom] = [width - MARGIN.right, HEIGHT - MARGIN.bottom];
-  const x = scaleLinear([1, last], [MARGIN.left, right]);
-  const [low, high] = values.length > 0 ? [Math.min(...values), Math.max(...values)] : [0, 1];
-  const y = scaleLinear([low, low === high ? high + 0.01 : high], [bottom, MARGIN.top]).nice(4);
-  const path = line<readonly [number, number | null]>()
-    .defined(([, value]) => value !== null)
-    .x(([epoch]) => x(epoch))
-    .y(([, value]) => y(value as number));
-  const isSingle = series.length === 1;
-  const thin = isSingle ? { 'stroke-width': 2.2 } : { 'stroke-width': 1, opacity: 0.5 };
-  const drawn: Node[] = [
-    ...y
-      .ticks(4)
-      .flatMap((tick) => [
-        svg('line', { class: 'axis', x1: MARGIN.left, x2: right, y1: y(tick), y2: y(tick) }),
-        svg('text', { x: MARGIN.left - 6, y: y(tick) + 4, 'text-anchor': 'end' }, y.tickFormat(4)(tick)),
-      ]),
-    ...x
-      .ticks(Math.min(8, last - 1))
-      .filter(Number.isInteger)
-      .map((tick) => svg('text', { x: x(tick), y: bottom + 16, 'text-anchor': 'middle' }, String(tick))),
-    svg('text', { x: (MARGIN.left + right) / 2, y: HEIGHT - 3, 'text-anchor': 'middle' }, 'epoch'),
-    svg('text', { class: 'label', x: 0, y: 12 }, title),
-    ...series.map((own) => svg('path', { d: path(own) ?? '', fill: 'none', stroke: tint, ...thin })),
+/** The losses, then the CCC on the selection set of each target. */
+function curvesOf(epochs: Epochs): Curve[] {
+  const lines = epochs.flat();
+  const selected = lines.find(({ selection }) => selection !== null)?.selection;
+  return [
+    { title: 'training loss', tint: colour(5), value: ({ loss }) => loss },
+    ...(lines.some(({ cccLoss }) => typeof cccLoss === 'number')
+      ? [{ title: 'training loss, 1 - CCC', tint: colour(5), value: ({ cccLoss }: EpochLine) => cccLoss ?? null }]
+      : []),
+    ...Object.keys(selected?.cccMean ?? {}).map((target, k) => ({
+      title: `CCC of ${target}, selection, mean over sequences`,
+      tint: colour(k === 0 ? 0 : 2),
+      value: ({ selection }: EpochLine) => selection?.cccMean[target] ?? null,
+    })),
   ];
-  if (!isSingle) {
-    drawn.push(svg('path', { d: path(meanByEpoch(series)) ?? '', fill: 'none', stroke: tint, 'stroke-width': 2.5 }));
-  }
-  for (const [replica, lines] of epochs.entries()) {
-    const best = bestEpoch(lines)?.epoch;
-    const point = series[replica]?.find(([epoch]) => epoch === best);
-    if (point && point[1] !== null) drawn.push(svg('circle', { cx: x(point[0]), cy: y(point[1]), r: 3.5, fill: tint }));
-  }
-  const said = `${title}, by epoch${isSingle ? '' : '; a line a replica, their mean in bold'}; a dot at the best epoch`;
-  const size = { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}` };
-  return svg('svg', { ...size, role: 'img', 'aria-label': said }, ...drawn);
 }
 
-function table(epochs: Epochs): Node[] {
+function noteOf(replicas: number): string {
+  const lines =
+    replicas > 1 ? "A line a replica, their mean in bold; a dot at each one's best epoch." : 'A dot at the best epoch.';
+  return `${lines} Click, or go by the arrow keys, to read an epoch in the table; End goes to the latest again.`;
+}
+
+/** @param epoch what is looked at; null: each replica's latest */
+function table(epochs: Epochs, epoch: number | null): Node[] {
   const known = epochs.map((lines, replica) => ({ replica, lines })).filter(({ lines }) => lines.length > 0);
   const targets = Object.keys(known[0]?.lines[0]?.selection?.cccMean ?? {});
   const names = ['replica', 'epoch', 'loss', ...targets.map((target) => `CCC of ${target}`), 'best epoch', 'state'];
@@ -184,10 +165,11 @@ function table(epochs: Epochs): Node[] {
   const head = html('thead', {}, html('tr', {}, ...cells));
   const rows = known.map(({ replica, lines }) => {
     const last = lines.at(-1) as EpochLine;
+    const shown = epoch === null ? last : lines.find((line) => line.epoch === epoch);
     const values = [
-      String(last.epoch),
-      last.loss === null ? 'none' : last.loss.toPrecision(4),
-      ...targets.map((target) => number(last.selection?.cccMean[target], 3)),
+      String(shown?.epoch ?? 'none'),
+      shown?.loss?.toPrecision(4) ?? 'none',
+      ...targets.map((target) => number(shown?.selection?.cccMean[target], 3)),
       String(bestEpoch(lines)?.epoch ?? 'none yet'),
     ];
     return html(

@@ -59,7 +59,9 @@ export function bestEpoch(lines: readonly EpochLine[]): EpochLine | null {
 }
 
 /** Mean by epoch of the replicas that were still training, as the report's figures have it. */
-export function meanByEpoch(series: readonly (readonly [epoch: number, value: number | null])[][]): [number, number][] {
+export function meanByEpoch(
+  series: readonly (readonly (readonly [epoch: number, value: number | null])[])[],
+): [number, number][] {
   const sums = new Map<number, { sum: number; count: number }>();
   for (const [epoch, value] of series.flat()) {
     if (value === null) continue;

@@ -1,12 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import {
-  FACE_NETWORKS,
-  networkInput,
-  openFaceNetwork,
-  resolveFaceNetwork,
-} from '../../../lib/features/faces/network.ts';
+import { networkInput, openFaceNetwork } from '../../../lib/features/faces/network.ts';
+import { FACE_NETWORKS, resolveFaceNetwork } from '../../../lib/features/faces/network_recipe.ts';
+import type { OnnxGraph } from '../../../lib/onnx/model.ts';
 import { hasPeers } from '../peers.ts';
-import { describer, networkFile } from './networks.ts';
+import { describer, networkFile, value } from './networks.ts';
 import { paint, plain } from './pictures.ts';
 
 const fail = (what: string): never => {
@@ -119,15 +116,17 @@ describe.skipIf(!hasPeers('onnxruntime-node'))('openFaceNetwork', () => {
   });
 
   it('pools channels that come last', async () => {
-    const spec = describer();
-    spec.inputs.input = [1, 4, 4, 3];
-    spec.nodes = [
-      { op: 'Relu', inputs: ['input'], outputs: ['copy'] },
-      { op: 'Flatten', inputs: ['copy'], outputs: ['sum'] },
-    ];
-    spec.outputs.sum = [1, 48];
+    const graph: OnnxGraph = {
+      ...describer(),
+      inputs: [value('input', [1, 4, 4, 3])],
+      nodes: [
+        { operator: 'Relu', inputs: ['input'], outputs: ['copy'] },
+        { operator: 'Flatten', inputs: ['copy'], outputs: ['sum'] },
+      ],
+      outputs: [value('sum', [1, 48])],
+    };
     const settings = {
-      ...(await networkFile(spec)),
+      ...(await networkFile(graph)),
       layer: 'copy',
       pooling: 'mean',
       input: { ...input, layout: 'nhwc' },
@@ -155,10 +154,11 @@ describe.skipIf(!hasPeers('onnxruntime-node'))('openFaceNetwork', () => {
   });
 
   it('refuses several outputs of which none is named, and a file that is no network', async () => {
-    const spec = describer();
-    spec.outputs.positive = [1, 2, 4, 4];
-    await expect(embed(await networkFile(spec))).rejects.toThrow(/several outputs, sum, positive/);
-    const broken = await networkFile({ ...spec, nodes: [{ op: 'Nonsense', inputs: ['input'], outputs: ['sum'] }] });
+    const graph = describer();
+    graph.outputs.push(value('positive', [1, 2, 4, 4]));
+    await expect(embed(await networkFile(graph))).rejects.toThrow(/several outputs, sum, positive/);
+    const nodes = [{ operator: 'Nonsense', inputs: ['input'], outputs: ['sum'] }];
+    const broken = await networkFile({ ...graph, nodes });
     await expect(embed(broken)).rejects.toThrow(/network.onnx: /);
   });
 });

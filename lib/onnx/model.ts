@@ -1,9 +1,6 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
-/**
- * The messages of onnx.proto (IR version 8) that our models need, and their bytes. A field's number stands where it is
- * written.
- */
+/** The messages of onnx.proto (IR version 8) that our files need, and their bytes. A field's number stands where it is written. */
 
 /** Element types, by their numbers in TensorProto.DataType. */
 export const ELEMENT = { float: 1, int64: 7, bool: 9, double: 11 } as const;
@@ -30,7 +27,9 @@ export interface OnnxNode {
   operator: string;
   inputs: readonly string[];
   outputs: readonly string[];
-  attributes: Record<string, OnnxAttribute>;
+  attributes?: Record<string, OnnxAttribute>;
+  /** Default: its first output's. */
+  name?: string;
 }
 
 export interface OnnxGraph {
@@ -44,21 +43,23 @@ export interface OnnxGraph {
 export interface OnnxModel {
   /** Of the default operator set. */
   opset: number;
-  producer: { name: string; version: string };
-  description: string;
-  metadata: Record<string, string>;
   graph: OnnxGraph;
+  producer?: { name: string; version: string };
+  description?: string;
+  metadata?: Record<string, string>;
 }
 
 const IR_VERSION = 8;
 
 /** The bytes of an .onnx file. */
-export function encodeModel({ opset, producer, description, metadata, graph }: OnnxModel): Uint8Array {
+export function encodeModel({ opset, graph, producer, description, metadata = {} }: OnnxModel): Uint8Array {
   const writer = new BinaryWriter();
   int(writer, 1, IR_VERSION);
-  text(writer, 2, producer.name);
-  text(writer, 3, producer.version);
-  text(writer, 6, description);
+  if (producer) {
+    text(writer, 2, producer.name);
+    text(writer, 3, producer.version);
+  }
+  if (description !== undefined) text(writer, 6, description);
   message(writer, 7, () => writeGraph(writer, graph));
   message(writer, 8, () => int(writer, 2, opset));
   for (const [key, value] of Object.entries(metadata)) {
@@ -78,13 +79,13 @@ function writeGraph(writer: BinaryWriter, { name, nodes, initializers, inputs, o
   for (const value of outputs) message(writer, 12, () => writeValue(writer, value));
 }
 
-function writeNode(writer: BinaryWriter, { operator, inputs, outputs, attributes }: OnnxNode): void {
+function writeNode(writer: BinaryWriter, { operator, inputs, outputs, attributes = {}, name }: OnnxNode): void {
   for (const name of inputs) text(writer, 1, name);
   for (const name of outputs) text(writer, 2, name);
-  text(writer, 3, outputs[0] as string);
+  text(writer, 3, name ?? (outputs[0] as string));
   text(writer, 4, operator);
-  for (const [name, value] of Object.entries(attributes)) {
-    message(writer, 5, () => writeAttribute(writer, name, value));
+  for (const [key, value] of Object.entries(attributes)) {
+    message(writer, 5, () => writeAttribute(writer, key, value));
   }
 }
 

@@ -6,7 +6,7 @@ import {
   type OnnxNode,
   type OnnxTensor,
   type OnnxValue,
-} from './protobuf.ts';
+} from './model.ts';
 
 /** The name of a tensor within a graph under construction. */
 export type Name = string;
@@ -15,9 +15,11 @@ export type Name = string;
 export class GraphBuilder {
   readonly #nodes: OnnxNode[] = [];
   readonly #shared: { constants: Map<Name, OnnxTensor>; count: number };
+  readonly #isBody: boolean;
 
   constructor(outer?: GraphBuilder) {
     this.#shared = outer ? outer.#shared : { constants: new Map(), count: 0 };
+    this.#isBody = outer !== undefined;
   }
 
   /** A node with one output. */
@@ -40,7 +42,7 @@ export class GraphBuilder {
 
   /** Gives a tensor the name of an output of the graph. */
   output(from: Name, name: Name): void {
-    this.#nodes.push({ operator: 'Identity', inputs: [from], outputs: [name], attributes: {} });
+    this.#nodes.push({ operator: 'Identity', inputs: [from], outputs: [name] });
   }
 
   /** Weights and numbers; the same name again is the same tensor. */
@@ -83,12 +85,10 @@ export class GraphBuilder {
     return this.constant(`${name}.T`, [columns, rows], turned);
   }
 
+  /** All that was added so far; constants lie in the outermost graph. */
   build(name: string, inputs: OnnxValue[], outputs: OnnxValue[]): OnnxGraph {
-    return { name, nodes: this.#nodes, initializers: [], inputs, outputs };
-  }
-
-  get constants(): OnnxTensor[] {
-    return [...this.#shared.constants.values()];
+    const initializers = this.#isBody ? [] : [...this.#shared.constants.values()];
+    return { name, nodes: this.#nodes, initializers, inputs, outputs };
   }
 
   #fresh(operator: string): Name {
