@@ -54,6 +54,7 @@ export interface DelaySearchOptions extends DeviceOptions {
   readonly dataSeed?: number;
   /** Told the delays done, and of how many. */
   readonly onDelay?: (done: number, all: number) => void;
+  /** Ends it: what is going on throws ERR_ABORTED, with the reason as `cause`. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -2,7 +2,7 @@ import type { Dataset } from '../../data/index.ts';
 import { CircumplexError } from '../../errors.ts';
 import { FUSIONS, type Fusion, type Model, type Stream } from '../../models/model.ts';
 import { presets } from '../../models/presets.ts';
-import { resolveSettings, type TrainingSettings } from '../options.ts';
+import type { TrainingSettings } from '../options.ts';
 import { presetSettings } from '../preset_settings.ts';
 
 /** What can stand in a comparison: networks, and what networks must beat. */
@@ -110,8 +110,7 @@ const SVR_DESCRIPTIONS: Record<(typeof SVR_FUSIONS)[number], string> = {
 };
 
 /** Its own rate and frames, from the preset; loss, epochs and patience are those of the comparison. */
-const { chunk, lanes, learningRate, dropout, preprocessing } = resolveSettings(presetSettings['b2-trans']);
-const WHOLE_SEQUENCES = { chunk, lanes, learningRate, dropout, preprocessing, bypass: 0 } as const;
+const { loss, epochs, patience, schedule, clip, ...WHOLE_SEQUENCES } = presetSettings['b2-trans'];
 
 function network(name: string, description: string, model: Model) {
   return { kind: 'network' as const, name, description, model };
