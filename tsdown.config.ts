@@ -7,7 +7,7 @@ const ON_CALL = {
   readers:
     /data\/(arff|clock|csv|csv_parse|curve_formats|curves|diagnose_files|feature_formats|folders|foreign_tables|gold_weights|inspect_curves|inspect_features|label_clock|muse|npz|number_rows|recola|recordings|send|sessions|sewa|studyforrest\w*|submission_rows)\.ts$/,
   training:
-    /(evaluation\/(kalman|ridge|svr|train_mean)|training\/(?!index|postprocessing|tensorboard)(\w+|experiments\/\w+|comparison\/(?!systems)\w+))\.ts$/,
+    /(evaluation\/(kalman|ridge|svr|train_mean)|training\/(?!index|postprocessing|preset_settings|tensorboard)(\w+|experiments\/\w+|comparison\/(?!systems)\w+))\.ts$/,
   onnx: /(lib\/onnx\/\w+|faces\/face_api_graphs)\.ts$/,
   features:
     /features\/(embed|features|ffmpeg|onnx|optional|pictures|probe|sound|workers|faces\/(?!face_features|face_api_graphs|network_recipe|alignment|face\.)\w+)\.ts$/,

@@ -10,11 +10,11 @@ import { synthesize } from '../lib/data/index.ts';
 import { Device, differentiate, Graph, Program, Store, type Value } from '../lib/graph/index.ts';
 import { type Model, stream } from '../lib/models/model.ts';
 import { buildFusion, buildStream, type FrameSource } from '../lib/models/network.ts';
-import { presetSettings, presets } from '../lib/models/presets.ts';
+import { presets } from '../lib/models/presets.ts';
 import { windowReach } from '../lib/ops/attentive_lstm.ts';
 import { concat } from '../lib/ops/concat.ts';
 import { mse } from '../lib/ops/mse.ts';
-import { type Run, train } from '../lib/training/index.ts';
+import { presetSettings, type Run, resolveSettings, train } from '../lib/training/index.ts';
 import { version } from '../lib/version.ts';
 import {
   type Contender,
@@ -44,7 +44,7 @@ const LANES = 9;
 const CHUNK = 100;
 const TARGETS = 2;
 const sizes = { audio: 128, video: 512 };
-const settings = { ...presetSettings.lucas2020, chunk: CHUNK, bypass: 0, patience: 1000 };
+const settings = resolveSettings({ ...presetSettings.lucas2020, chunk: CHUNK, bypass: 0, patience: 1000 });
 
 /** Seconds of each further epoch. */
 function epochs(run: Run): () => Promise<number> {

@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import { convertStudyforrest, type Dataset, readNumberTable, readStudyforrestObservers } from '../lib/data/index.ts';
 import { concordance, replicaStatistics, type Scores } from '../lib/evaluation/index.ts';
-import { presetSettings, presets } from '../lib/models/presets.ts';
+import { presets } from '../lib/models/presets.ts';
 import { checkTable, type Statistic, type Table, toText } from '../lib/report/tables.ts';
 import {
   crossValidateMean,
@@ -16,7 +16,7 @@ import {
   recommended,
   scoreObservers,
 } from '../lib/training/experiments/studyforrest.ts';
-import { crossValidate } from '../lib/training/index.ts';
+import { crossValidate, presetSettings } from '../lib/training/index.ts';
 import { version } from '../lib/version.ts';
 import { machine, option, writeResult } from './harness.ts';
 

@@ -1,6 +1,8 @@
 /** The native addon, as native/addon/addon.cc exports it. Nothing outside lib/graph and lib/features calls it. */
 
+/** The type of a buffer's elements. */
 export type ElementType = 'f32' | 'f64' | 'i32' | 'u8';
+/** A buffer's values. */
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 export interface NativeDevice {
@@ -57,10 +59,15 @@ export interface ProgramDescription {
 
 /** What holds for a whole run; arrays have an element a replica. */
 export interface RunSettings {
+  /** Of the optimiser; default 0. */
   learningRate: Float32Array;
+  /** 1: the replica is trained; 0: it stands still. Default 1. */
   active: Uint8Array;
+  /** From which the dropout masks are drawn; default 0. */
   seed: Uint32Array;
+  /** Names the dropout masks of this run; default 0. */
   epoch: number;
+  /** Windows feed their centre frame alone, and parameters that are `bypassed` stand still; default false. */
   bypass: boolean;
 }
 

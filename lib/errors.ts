@@ -19,11 +19,30 @@ export type CircumplexErrorCode =
 /**
  * The one error class of circumplex. `code` is stable across versions; the message says what happened, where (file,
  * line, sequence, tensor) and what to do.
+ *
+ * @example
+ * ```ts
+ * import { CircumplexError, Device } from 'circumplex';
+ *
+ * try {
+ *   new Device({ device: 'cuda' }).dispose();
+ * } catch (error) {
+ *   if (!(error instanceof CircumplexError)) throw error;
+ *   console.log(error.code, error.message); // ERR_NO_DEVICE: what is missing, and what to do
+ * }
+ * ```
  */
 export class CircumplexError extends Error {
+  /** By which it is known where classes are not, as after a message between threads. */
   override readonly name = 'CircumplexError';
 
+  /**
+   * An error of this code.
+   *
+   * @param options `cause`: what it came of
+   */
   constructor(
+    /** What kind of failure: stable across versions. */
     readonly code: CircumplexErrorCode,
     message: string,
     options?: ErrorOptions,
@@ -50,9 +69,13 @@ export class CircumplexError extends Error {
 
 /** A {@link CircumplexError} as plain data. */
 export interface CircumplexErrorJson {
+  /** By which it is known for one. */
   name: 'CircumplexError';
+  /** As in the error. */
   code: CircumplexErrorCode;
+  /** As in the error. */
   message: string;
+  /** Where it was thrown. */
   stack?: string | undefined;
   /** In words. */
   cause?: string;

@@ -1,8 +1,19 @@
+/**
+ * Trains and runs models of time-continuous emotion: {@link train}, {@link predict}, {@link score}; for pipelines of
+ * one's own {@link Graph}, {@link Program}, {@link operators} and {@link eager}. Everything that can go wrong is a
+ * {@link CircumplexError}.
+ *
+ * @module circumplex
+ */
+
 export {
   addFunctionals,
+  type Clock,
   type ClockProfile,
+  type Contents,
   type ConvertOptions,
   type Corruption,
+  type CurveContents,
   type Curves,
   type CurvesInspection,
   checkDataset,
@@ -18,7 +29,9 @@ export {
   diagnose,
   diagnoseFiles,
   dropModality,
+  type Extent,
   type FeatureReadOptions,
+  type FeaturesInspection,
   type FeatureTable,
   type Finding,
   type ForeignCurves,
@@ -29,13 +42,16 @@ export {
   inspectCurves,
   inspectFeatures,
   type Manifest,
+  type ManifestEntry,
   type Modality,
+  type ModalityContents,
   type Normaliser,
   normalise,
   type Partition,
   type PostprocessingKind,
   type PostprocessingStep,
   postprocess,
+  type ReadOptions,
   type Recipe,
   readCurves,
   readDataset,
@@ -44,6 +60,7 @@ export {
   readStudyforrestObservers,
   readSubmissionRows,
   resample,
+  type Scale,
   type Sequence,
   type SequenceAccess,
   type Severity,
@@ -61,7 +78,9 @@ export {
   sequence,
   submission,
   synthesize,
+  type TargetContents,
   type Truth,
+  type View,
   writeCurves,
   writeDataset,
 } from './data/index.ts';
@@ -76,8 +95,10 @@ export {
   type BeforeAfter,
   type CccShares,
   type ChanceLevel,
+  type ComparisonOptions,
   type Concordance,
   type ConcordanceOptions,
+  type ConstantRule,
   type Convention,
   type ConventionName,
   type CorruptionEffect,
@@ -86,6 +107,8 @@ export {
   compareSystems,
   concordance,
   conventions,
+  type Divisor,
+  type Estimator,
   type GoldMethod,
   type GoldOptions,
   type GoldStandard,
@@ -148,28 +171,39 @@ export {
   vggishPatches,
 } from './features/index.ts';
 export {
+  type Backward,
+  type Call,
+  type CallOptions,
   Columns,
   Device,
   type DeviceOptions,
   differentiate,
+  type ElementType,
   Graph,
   type GraphSizes,
+  type Initialisation,
   memory,
   type ParameterSpec,
   Program,
+  type ProgramStreamState,
   type RunOptions,
   type RunSettings,
+  type Segment,
   Store,
+  type StoreBlock,
   schedule,
   scope,
   singleChunk,
+  type TypedArray,
   type Value,
 } from './graph/index.ts';
 export { type Checkpoint, checkCheckpoint, readCheckpoint, writeCheckpoint } from './models/checkpoint.ts';
 export { importWeights, type TensorNames } from './models/import_weights.ts';
+export type { LabelClockState } from './models/label_clock.ts';
 export { leaks } from './models/leaks.ts';
 export { type Encoder, FUSIONS, type Fusion, lookAhead, type Model, type Stream, stream } from './models/model.ts';
 export {
+  type CurvesOfSequence,
   meanPrediction,
   type Prediction,
   type PredictOptions,
@@ -186,15 +220,27 @@ export {
   type StreamFrame,
 } from './models/prediction_stream.ts';
 export type { Preprocessing } from './models/preprocessing.ts';
-export { type PresetName, presetSettings, presets } from './models/presets.ts';
-export { readSafetensors, type Safetensors, type Tensor, writeSafetensors } from './models/safetensors.ts';
+export { type PresetName, presets } from './models/presets.ts';
+export {
+  type Dtype,
+  readSafetensors,
+  type Safetensors,
+  type SafetensorsInput,
+  type Tensor,
+  type TensorData,
+  writeSafetensors,
+} from './models/safetensors.ts';
 /** The operators on typed arrays, forward and backward, at once. */
 export * as eager from './ops/eager.ts';
-/** The operators as calls of a {@link Graph}. */
+/**
+ * The operators as calls of a {@link Graph}. Activations are [time, lane, feature]. Each throws ERR_SHAPE or ERR_CONFIG,
+ * naming itself and the argument; so does a {@link Program} of it.
+ */
 export * as operators from './ops/index.ts';
 export {
   type ComparedSystem,
   type CompareOptions,
+  type CompareProgress,
   type Comparison,
   type CrossValidation,
   type CrossValidationOptions,
@@ -217,10 +263,12 @@ export {
   type Postprocessing,
   type PostprocessingOptions,
   type PostprocessingTrial,
+  presetSettings,
   type ReliabilityOptions,
   type Run,
   type RunConfig,
   type SearchedDelay,
+  type Split,
   type System,
   searchDelay,
   systemsOf,

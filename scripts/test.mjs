@@ -129,6 +129,7 @@ const stages = [
   ['types', check(bin('typescript:tsc'), '-p', root)],
   ['types of the page', check(bin('typescript:tsc'), '-p', join('lib', 'watch', 'page'))],
   ['build', check(bin('tsdown'), '--log-level', 'warn')],
+  ['site', check(bin('typedoc'))],
   ['tests', vitest],
   ['package', releaseCheck],
 ];

@@ -12,8 +12,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, relative } from 'node:path';
+import { runInNewContext } from 'node:vm';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULTS } from '../lib/training/options.ts';
 
 const root = join(import.meta.dirname, '..');
 const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0;
@@ -45,11 +47,16 @@ interface Block {
   code: string;
 }
 
-/** The fenced blocks that a reader can run: `js`, `ts`, and `sh`; what is shown only is marked `text`, or not at all. */
+/**
+ * The fenced blocks that a reader can run: `js`, `ts`, and `sh`; what is shown only is marked `text`, or not at all. In a
+ * source they are the `@example`s of its comments.
+ */
 function blocksOf(file: string): Block[] {
   const blocks: Block[] = [];
   let open: Block | null = null;
-  for (const [index, text] of readFileSync(file, 'utf8').split('\n').entries()) {
+  const start = file.endsWith('.ts') ? /^ *\* ?/ : /^/;
+  for (const [index, line] of readFileSync(file, 'utf8').split('\n').entries()) {
+    const text = line.replace(start, '');
     const fence = /^```(\w*)/.exec(text);
     if (!fence) {
       if (open) open.code += `${text}\n`;
@@ -101,6 +108,46 @@ describe('every block of code runs, one after the other,', () => {
   );
 });
 
+describe('every @example of the API', () => {
+  const sources = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join('lib', name))
+    .filter((source) => /^ *\* @example/m.test(readFileSync(join(root, source), 'utf8')));
+
+  it.each(sources)('runs, in %s', (source) => {
+    const project = join(folder, source.replace(/\W/g, '_'));
+    mkdirSync(project);
+    const blocks = blocksOf(join(root, source));
+    expect(blocks.length).toBeGreaterThan(0);
+    for (const block of blocks) expect(failure(block, project)).toBeNull();
+  });
+
+  it('fits the types of the package', () => {
+    const files = sources.flatMap((source) =>
+      blocksOf(join(root, source)).map(({ line, code }) => {
+        const file = join(folder, `${source.replace(/\W/g, '_')}_${line}.mts`);
+        writeFileSync(file, code);
+        return file;
+      }),
+    );
+    const program = ts.createProgram(files, {
+      noEmit: true,
+      strict: true,
+      skipLibCheck: true,
+      target: ts.ScriptTarget.ES2022,
+      lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
+      module: ts.ModuleKind.NodeNext,
+      moduleResolution: ts.ModuleResolutionKind.NodeNext,
+      types: ['node'],
+      typeRoots: [join(root, 'node_modules', '@types')],
+    });
+    const wrong = ts.getPreEmitDiagnostics(program).map(({ file, messageText }) => {
+      return `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
+    });
+    expect(wrong).toEqual([]);
+  });
+});
+
 describe('every example runs:', () => {
   const examples = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.mjs'));
 
@@ -133,6 +180,25 @@ describe('every link within the repository', () => {
       expect(broken).toEqual([]);
     },
   );
+});
+
+it('every training setting says its default', () => {
+  const source = readFileSync(join(root, 'lib/training/options.ts'), 'utf8');
+  const [settings] = /interface TrainingSettings \{[\s\S]*?\n\}/.exec(source) as RegExpExecArray;
+  const said = [...settings.matchAll(/Default: (.+)\.(?: |\n {3})\*\/\n {2}(\w+):/g)].map(([, value, name]) => [
+    name,
+    value,
+  ]);
+  const defaults = Object.entries(DEFAULTS).map(([name, value]) => [name, value]);
+  expect(said.map(([name, value]) => [name, runInNewContext(`(${value})`)])).toEqual(defaults);
+});
+
+it('every code of an error has its heading in docs/troubleshooting.md, and no other has', () => {
+  const read = (path: string, pattern: RegExp) =>
+    [...readFileSync(join(root, path), 'utf8').matchAll(pattern)].map(([, code]) => code as string).sort();
+  const codes = read('lib/errors.ts', /^ {2}\| '(ERR_\w+)'/gm);
+  expect(codes.length).toBeGreaterThan(10);
+  expect(read('docs/troubleshooting.md', /^### (ERR_\w+)$/gm)).toEqual(codes);
 });
 
 /** Whether a file is there and, where the link names one, the heading. */

@@ -1,3 +1,9 @@
+/**
+ * Curves and features as Apache Arrow tables, and back. Needs `apache-arrow`.
+ *
+ * @module circumplex/arrow
+ */
+
 // Not by require: the program's own Arrow is another copy in ES modules than in CommonJS, and each takes its own tables alone.
 import * as arrow from 'apache-arrow';
 import type { Sequence } from '../data/index.ts';
@@ -11,6 +17,17 @@ export type NumberTable = arrow.Table<Record<string, arrow.Float32 | arrow.Float
  * Predicted curves as a table: `time` in seconds, then a column of float64 for each target, a row a frame.
  *
  * @param prediction as `predict` gives it for a sequence of a data set
+ *
+ * @example
+ * ```ts
+ * import { tableToIPC } from 'apache-arrow';
+ * import { synthesize } from 'circumplex';
+ * import { curvesTable, tableRows } from 'circumplex/arrow';
+ *
+ * const { targets, rate, sequences } = synthesize({ seconds: 10 });
+ * const table = curvesTable({ targets, rate, values: sequences[0]?.targets as Float64Array });
+ * console.log(tableToIPC(table).length, tableRows(table).names); // for pandas, polars, DuckDB, ...
+ * ```
  */
 export function curvesTable({ targets, values, rate }: Pick<Prediction, 'targets' | 'values' | 'rate'>): NumberTable {
   const length = values.length / targets.length;
@@ -44,6 +61,7 @@ export function featuresTable(
   return tableOf([timeColumn(sequence.length, rate), ...columns(own, values)]);
 }
 
+/** Which columns are read. */
 export interface TableOptions {
   /** The columns to read, in this order; default: all but `time`. */
   columns?: readonly string[];
@@ -51,6 +69,7 @@ export interface TableOptions {
 
 /** Rows of a table, as a sequence holds them. */
 export interface TableRows {
+  /** Of the columns, in order. */
   names: string[];
   /** Rows. */
   length: number;

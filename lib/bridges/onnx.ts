@@ -1,3 +1,9 @@
+/**
+ * Trained models as ONNX files. Needs nothing beside circumplex.
+ *
+ * @module circumplex/onnx
+ */
+
 import { CircumplexError } from '../errors.ts';
 import { type Checkpoint, checkCheckpoint, sizesOf } from '../models/checkpoint.ts';
 import { type Model, modelInputs, modelParameters, type Stream } from '../models/model.ts';
@@ -14,6 +20,7 @@ import { type Weights, weightsOf } from './onnx/weights.ts';
 /** LayerNormalization is in it, and ReduceMax still takes its axes as an attribute. */
 const OPSET = 17;
 
+/** How a model is exported. */
 export interface OnnxOptions {
   /** Leave out what comes before and after the network, which the caller then does; default: refuse a model that has it. */
   networkOnly?: boolean;
@@ -30,6 +37,18 @@ export interface OnnxOptions {
  *
  * @throws CircumplexError ERR_CONFIG for a model whose prediction takes more than a network: window statistics,
  *   decimation, a delay or steps of post-processing, unless `networkOnly`; ERR_CHECKPOINT when the checkpoint is not whole
+ *
+ * @example
+ * ```ts
+ * import { writeFileSync } from 'node:fs';
+ * import { presets, synthesize, train } from 'circumplex';
+ * import { exportOnnx } from 'circumplex/onnx';
+ *
+ * const data = synthesize({ seconds: 10 });
+ * const run = await (await train(presets.lucas2020(data), data, { epochs: 1, bypass: 0 })).finish();
+ * writeFileSync('model.onnx', exportOnnx(run.best(0)));
+ * run.dispose();
+ * ```
  */
 export function exportOnnx(checkpoint: Checkpoint, { networkOnly = false }: OnnxOptions = {}): Uint8Array {
   checkCheckpoint(checkpoint);

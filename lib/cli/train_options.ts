@@ -4,7 +4,7 @@ import { type Dataset, type Partition, POSTPROCESSING, readText } from '../data/
 import { CircumplexError } from '../errors.ts';
 import { readCheckpoint } from '../models/checkpoint.ts';
 import { type Encoder, FUSIONS, type Fusion, type Model, type Stream, stream } from '../models/model.ts';
-import { type PresetName, presetSettings, presets } from '../models/presets.ts';
+import { type PresetName, presets } from '../models/presets.ts';
 import type { WindowScore } from '../ops/attentive_lstm.ts';
 import {
   type CrossValidationOptions,
@@ -14,6 +14,7 @@ import {
   type TrainingSettings,
   type TrainOptions,
 } from '../training/index.ts';
+import { presetSettings } from '../training/preset_settings.ts';
 import {
   ALL,
   byName,

@@ -5,16 +5,23 @@ const GAP_PERIODS = 1.5;
 
 /** The clock that a column of times shows. */
 export interface ClockProfile {
+  /** Rows of the table. */
   rows: number;
   /** Seconds of the first row, and between the first and the last. */
   start: number;
+  /** Seconds between the first row and the last. */
   seconds: number;
   /** Rows per second, 1 / the median step; null for fewer than two rows. */
   rate: number | null;
   /** Most seconds by which a row is off the regular clock that begins anew after each gap. */
   jitter: number;
-  /** `row`: the first behind the gap, from 0; `seconds`: from the row before. */
-  gaps: { row: number; seconds: number }[];
+  /** Where the clock stands still. */
+  gaps: {
+    /** The first behind the gap, from 0. */
+    row: number;
+    /** From the row before. */
+    seconds: number;
+  }[];
 }
 
 /** The first row whose time is missing or not later than the one before, from 0; -1 for none. */

@@ -13,6 +13,7 @@ export interface ForeignCurves {
   times: Float64Array | null;
   /** `[length, columns]`, row-major, NaN where there is no value. */
   values: Float64Array;
+  /** Curves in the file. */
   columns: number;
 }
 

@@ -5,6 +5,7 @@ import { dataError } from './manifest.ts';
 
 /** Predictions or gold of a sequence, frame by frame. */
 export interface Curves {
+  /** Of the curves, in the order of the columns. */
   names: string[];
   /** Seconds, ascending. `[length]` */
   times: Float64Array;

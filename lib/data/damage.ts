@@ -4,10 +4,13 @@ import type { Dataset, Sequence } from './dataset.ts';
 
 /** Frames [from, to) of a sequence. */
 export interface Stretch {
+  /** The first frame. */
   from: number;
+  /** The frame after the last. */
   to: number;
 }
 
+/** How a modality fails for a stretch of each sequence. */
 export interface Corruption {
   /** How long the stretch is. */
   seconds: number;
@@ -47,7 +50,12 @@ export function corruptModality(
   dataset: Dataset,
   name: string,
   { seconds, fill, seed = 0 }: Corruption,
-): { dataset: Dataset; stretches: Record<string, Stretch> } {
+): {
+  /** The damaged copy. */
+  dataset: Dataset;
+  /** By sequence. */
+  stretches: Record<string, Stretch>;
+} {
   checkModality(dataset, name);
   const frames = Math.round(seconds * dataset.rate);
   const shortest = Math.min(...dataset.sequences.map(({ length }) => length));

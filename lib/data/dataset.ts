@@ -9,21 +9,24 @@ import {
   checkSequenceHead,
   dataError,
   describe,
-  type Entry,
   featurePath,
   MANIFEST,
   type Manifest,
+  type ManifestEntry,
   readManifest,
   targetPath,
   targetsAbsent,
 } from './manifest.ts';
 import { writeNpy } from './npy.ts';
 
+/** Which part of a data set a sequence belongs to. `selection`, where there is one, chooses the epoch. */
 export type Partition = 'train' | 'selection' | 'dev' | 'test';
 
 /** A recording: features and gold standard, frame by frame. */
 export interface Sequence {
+  /** Unique within the data set; it names files. */
   id: string;
+  /** What it is for. */
   partition: Partition;
   /** Sequences of one session share people or a room: statistics and cross-validation never split a session. */
   session: string;
@@ -50,20 +53,24 @@ export interface Modality {
  * `dataset.json` and in checkpoints, so that features of a new recording are those that a model was trained on.
  */
 export interface Recipe {
+  /** Which extractor, such as `face`; its settings stand beside it. */
   kind: string;
   [setting: string]: unknown;
 }
 
 /** A set of sequences that share a label clock, targets and modalities. */
 export interface Dataset {
+  /** Reports and checkpoints carry it. */
   name: string;
   /** What a reader of scores must know of the data, in a sentence or two: reports say it. */
   about?: string;
   /** Frames per second of the label clock, to which every array is aligned. */
   rate: number;
+  /** The dimensions of gold, such as arousal and valence, in the order of the columns. */
   targets: string[];
   /** The order of the keys is the modalities' order. */
   modalities: Record<string, Modality>;
+  /** Its recordings. Lanes and reports follow this order. */
   sequences: Sequence[];
 }
 
@@ -81,7 +88,11 @@ export function sequence(dataset: Dataset, id: string): Sequence {
 
 /** A data set that answers for its sequences by id. */
 export interface SequenceAccess {
-  /** @throws ERR_DATA when there is none with this id, with the ids there are */
+  /**
+   * The sequence with this id.
+   *
+   * @throws ERR_DATA when there is none, with the ids there are
+   */
   sequence(id: string): Sequence;
 }
 
@@ -91,6 +102,7 @@ export function withAccess<D extends Dataset>(dataset: D): D & SequenceAccess {
     SequenceAccess;
 }
 
+/** Where arrays are held, and which sequences are read. */
 export interface ReadOptions {
   /** A directory for a file that holds the arrays in the place of memory, for data that memory does not hold. */
   scratch?: string | undefined;
@@ -105,6 +117,15 @@ export interface ReadOptions {
  *
  * @throws ERR_DATA with file, sequence and row for whatever does not fit the description, ERR_FILE when a file that is
  *   there cannot be read
+ *
+ * @example
+ * ```ts
+ * import { inspect, readDataset, synthesize, writeDataset } from 'circumplex';
+ *
+ * await writeDataset(synthesize({ seconds: 20 }), 'data');
+ * const data = await readDataset('data');
+ * for (const { severity, where, what } of inspect(data).findings) console.log(severity, where, what);
+ * ```
  */
 export async function readDataset(
   directory: string,
@@ -175,7 +196,7 @@ function checkGold(entry: Sequence, targets: number, where: string): void {
 async function readSequence(
   directory: string,
   manifest: Manifest,
-  entry: Entry,
+  entry: ManifestEntry,
   scratch: string | undefined,
 ): Promise<Sequence> {
   const { id, partition, session, length, files, goldWeights } = entry;

@@ -12,6 +12,7 @@ export interface FeatureTable {
   names: string[] | null;
   /** Seconds, ascending; null where the file has none. `[length]` */
   times: Float64Array | null;
+  /** Rows. */
   length: number;
   /** Features a row. */
   size: number;
@@ -19,6 +20,7 @@ export interface FeatureTable {
   values: Float32Array;
 }
 
+/** How a foreign table is to be read. */
 export interface FeatureReadOptions {
   /** The array of a `.npz` that holds several. */
   array?: string;

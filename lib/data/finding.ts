@@ -3,11 +3,13 @@ export type Severity = 'error' | 'warning' | 'note';
 
 /** What a look at a data set found, in words. */
 export interface Finding {
+  /** How grave it is. */
   severity: Severity;
   /** A stable name of the kind of finding, such as `zero-frames`. */
   kind: string;
   /** The modality, feature, target, sequence or file. */
   where: string;
+  /** What was found, in a sentence. */
   what: string;
   /** What to do about it. */
   do: string;

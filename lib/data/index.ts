@@ -17,6 +17,7 @@ export {
   type Dataset,
   type Modality,
   type Partition,
+  type ReadOptions,
   type Recipe,
   readDataset,
   type Sequence,
@@ -41,10 +42,17 @@ export type { Finding, Severity } from './finding.ts';
 export { convertFolders } from './folders.ts';
 export { addFunctionals, type Functionals, windowMoments } from './functionals.ts';
 export { type GoldWeights, readGoldWeights, writeGoldWeights } from './gold_weights.ts';
-export { type Contents, type Inspection, inspect } from './inspect.ts';
-export { type CurvesInspection, inspectCurves } from './inspect_curves.ts';
+export {
+  type Contents,
+  type Extent,
+  type Inspection,
+  inspect,
+  type ModalityContents,
+  type TargetContents,
+} from './inspect.ts';
+export { type CurveContents, type CurvesInspection, inspectCurves } from './inspect_curves.ts';
 export { type FeaturesInspection, inspectFeatures } from './inspect_features.ts';
-export { MANIFEST, type Manifest, PARTITIONS, readManifest } from './manifest.ts';
+export { MANIFEST, type Manifest, type ManifestEntry, PARTITIONS, readManifest } from './manifest.ts';
 export { convertMuse } from './muse.ts';
 export { fitNormaliser, type Normaliser, normalise, type Scale } from './normaliser.ts';
 export { decodeNpy, type NpyArray, readNpy, writeNpy } from './npy.ts';

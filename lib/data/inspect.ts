@@ -5,27 +5,64 @@ import { PARTITIONS } from './manifest.ts';
 
 /** What a modality or a target holds; min, mean and max over its valid values, null when there are none. */
 export interface Contents {
+  /** Frames in all. */
   frames: number;
   /** Share of frames that are missing or unlabelled, 0 to 1. */
   missing: number;
+  /** The least valid value. */
   min: number | null;
+  /** The mean of the valid values. */
   mean: number | null;
+  /** The largest valid value. */
   max: number | null;
 }
 
+/** How much there is of something. */
+export interface Extent {
+  /** How many. */
+  sequences: number;
+  /** In all. */
+  frames: number;
+  /** In all. */
+  seconds: number;
+}
+
+/** What a modality holds. */
+export interface ModalityContents extends Contents {
+  /** Features a frame. */
+  size: number;
+  /** The features (from 0) that never change. */
+  constant: number[];
+}
+
+/** What the gold standard of a target holds. */
+export interface TargetContents extends Contents {
+  /** Whether it never changes. */
+  constant: boolean;
+  /** Sequences without gold standard. */
+  unlabelled: number;
+}
+
+/** A data set in numbers, and what is likely to go wrong with it. */
 export interface Inspection {
+  /** Of the data set. */
   name: string;
   /** Frames per second. */
   rate: number;
+  /** How many. */
   sequences: number;
+  /** How many. */
   sessions: number;
+  /** Of all sequences. */
   frames: number;
+  /** Of all sequences. */
   seconds: number;
-  partitions: Record<Partition, { sequences: number; frames: number; seconds: number }>;
-  /** `constant`: the features (from 0) that never change. */
-  modalities: Record<string, Contents & { size: number; constant: number[] }>;
-  /** `unlabelled`: the sequences without gold standard. */
-  targets: Record<string, Contents & { constant: boolean; unlabelled: number }>;
+  /** How much of it is in each. */
+  partitions: Record<Partition, Extent>;
+  /** By name. */
+  modalities: Record<string, ModalityContents>;
+  /** By name. */
+  targets: Record<string, TargetContents>;
   /** What is likely to go wrong with it, see {@link diagnose}. */
   findings: Finding[];
 }

@@ -7,14 +7,23 @@ import { bySeverity, type Finding, percent, short } from './finding.ts';
 import { type Contents, contentsOf } from './inspect.ts';
 import { profileCurve } from './profile.ts';
 
+/** What a curve holds. */
+export interface CurveContents extends Contents {
+  /** Whether it never changes. */
+  constant: boolean;
+}
+
 /** One file of curves, ratings or predictions, in numbers. */
 export interface CurvesInspection {
+  /** Its path. */
   file: string;
+  /** Rows. */
   frames: number;
   /** The clock of the file; null where it has no times. */
   clock: ClockProfile | null;
   /** By name; `column 1` and so on where the file names none. */
-  curves: Record<string, Contents & { constant: boolean }>;
+  curves: Record<string, CurveContents>;
+  /** What is likely to go wrong with it. */
   findings: Finding[];
 }
 

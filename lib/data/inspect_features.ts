@@ -4,19 +4,22 @@ import type { Dataset } from './dataset.ts';
 import { diagnoseFeatures } from './diagnose_features.ts';
 import { type FeatureReadOptions, readFeatures } from './feature_formats.ts';
 import { bySeverity, type Finding } from './finding.ts';
-import { type Inspection, inspect } from './inspect.ts';
+import { inspect, type ModalityContents } from './inspect.ts';
 import { clockFindings } from './inspect_curves.ts';
 
 /** One file of features in numbers. */
 export interface FeaturesInspection {
+  /** Its path. */
   file: string;
+  /** Rows. */
   frames: number;
   /** The clock of the file; null where it has no times. */
   clock: ClockProfile | null;
-  /** Of all features; `constant`: those (from 0) that never change. */
-  features: Inspection['modalities'][string];
+  /** Of all features together. */
+  features: ModalityContents;
   /** Their names; null where the file has none. */
   names: string[] | null;
+  /** What is likely to go wrong with it. */
   findings: Finding[];
 }
 

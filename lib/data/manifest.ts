@@ -9,18 +9,27 @@ export const MANIFEST = 'dataset.json';
 /** The parts of a data set, in the order in which they are listed. */
 export const PARTITIONS: readonly Partition[] = ['train', 'selection', 'dev', 'test'];
 
-/** A sequence as `dataset.json` describes it; `files` maps each modality, and `targets`, to a path. */
-export interface Entry {
+/** A sequence as `dataset.json` describes it. */
+export interface ManifestEntry {
+  /** As in `Sequence`. */
   id: string;
+  /** As in `Sequence`. */
   partition: Partition;
+  /** As in `Sequence`. */
   session: string;
+  /** Frames. */
   length: number;
+  /** Paths within the directory, by modality; `targets` is gold. */
   files: Record<string, string>;
   /** As in `Sequence`. */
   goldWeights?: string[];
 }
 
-export type Manifest = Omit<Dataset, 'sequences'> & { sequences: Entry[] };
+/** `dataset.json`: a data set without its arrays. */
+export interface Manifest extends Omit<Dataset, 'sequences'> {
+  /** In the data set's order. */
+  sequences: ManifestEntry[];
+}
 
 /**
  * Reads and checks `dataset.json`.
@@ -74,7 +83,7 @@ export function checkHead(head: Omit<Dataset, 'sequences'> & { sequences: readon
 }
 
 /** Id, partition, session and length; `ids` collects the ids met so far. */
-export function checkSequenceHead(entry: Omit<Entry, 'files'>, ids: Set<string>, where: string): void {
+export function checkSequenceHead(entry: Omit<ManifestEntry, 'files'>, ids: Set<string>, where: string): void {
   checkName(entry.id, 'sequence id', where);
   if (ids.has(entry.id)) throw dataError(where, 'another sequence has the same id');
   ids.add(entry.id);
@@ -123,10 +132,16 @@ function checkManifest(json: unknown, path: string): Manifest {
   return { name, ...(about ? { about } : {}), rate, targets, modalities: described(modalities), sequences };
 }
 
-function checkEntry(entry: unknown, index: number, modalities: string[], ids: Set<string>, path: string): Entry {
+function checkEntry(
+  entry: unknown,
+  index: number,
+  modalities: string[],
+  ids: Set<string>,
+  path: string,
+): ManifestEntry {
   if (!isObject(entry)) throw dataError(path, `sequence number ${index + 1} must be an object`);
   const where = `${path}, sequence ${typeof entry.id === 'string' ? entry.id : `number ${index + 1}`}`;
-  const checked = { ...entry, session: entry.session ?? entry.id } as unknown as Entry;
+  const checked = { ...entry, session: entry.session ?? entry.id } as unknown as ManifestEntry;
   checkSequenceHead(checked, ids, where);
   checkFiles(checked, modalities, where);
   return checked;
@@ -158,7 +173,7 @@ function checkModality(name: string, value: unknown, where: string): void {
   throw dataError(where, `features of modality ${name} must be a recipe {kind, ...}, or be left out`);
 }
 
-function checkFiles(entry: Entry, modalities: string[], where: string): void {
+function checkFiles(entry: ManifestEntry, modalities: string[], where: string): void {
   const { files, partition } = entry;
   if (!isObject(files)) throw dataError(where, 'files must be an object {modality: path, targets: path}');
   const unknown = Object.keys(files).find((name) => name !== 'targets' && !modalities.includes(name));

@@ -3,7 +3,9 @@ import type { Dataset, Sequence } from './dataset.ts';
 
 /** Mean and standard deviation per feature. */
 export interface Scale {
+  /** Of each feature. */
   mean: number[];
+  /** Of each feature; 1 where it is constant. */
   sd: number[];
 }
 

@@ -9,12 +9,50 @@ import { CircumplexError } from '../errors.ts';
  * - `shift`: `frames` later (negative: earlier); the edge is held.
  */
 export type PostprocessingStep =
-  | { kind: 'median'; target: string; frames: number }
-  | { kind: 'bias'; target: string; offset: number }
-  | { kind: 'per-sequence'; target: string; mean: number }
-  | { kind: 'scale'; target: string; factor: number; about: number }
-  | { kind: 'shift'; target: string; frames: number };
+  | {
+      /** Which step. */
+      kind: 'median';
+      /** Whose curve it changes. */
+      target: string;
+      /** Of the window. */
+      frames: number;
+    }
+  | {
+      /** Which step. */
+      kind: 'bias';
+      /** Whose curve it changes. */
+      target: string;
+      /** In the target's unit. */
+      offset: number;
+    }
+  | {
+      /** Which step. */
+      kind: 'per-sequence';
+      /** Whose curve it changes. */
+      target: string;
+      /** In the target's unit. */
+      mean: number;
+    }
+  | {
+      /** Which step. */
+      kind: 'scale';
+      /** Whose curve it changes. */
+      target: string;
+      /** Of the deviations. */
+      factor: number;
+      /** The value that stays. */
+      about: number;
+    }
+  | {
+      /** Which step. */
+      kind: 'shift';
+      /** Whose curve it changes. */
+      target: string;
+      /** At the rate of the labels. */
+      frames: number;
+    };
 
+/** The name of a step. */
 export type PostprocessingKind = PostprocessingStep['kind'];
 
 /** In the order in which they are fitted and done: AVEC's chain. */

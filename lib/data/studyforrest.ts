@@ -11,9 +11,10 @@ const TARGETS = ['arousal', 'valence'] as const;
 const OBSERVERS = {
   'audio-visual': ['av1o01', 'av1o02', 'av1o03', 'av1o04', 'av1o05', 'av1o06', 'av1o07', 'av1o08', 'av1o09'],
   'audio-only': ['ao1o01', 'ao1o02', 'ao1o03'],
-} as const;
+} as const satisfies Record<StudyforrestVersion, readonly string[]>;
 
-export type StudyforrestVersion = keyof typeof OBSERVERS;
+/** The film as it is, or without pictures but with an audio description. */
+export type StudyforrestVersion = 'audio-visual' | 'audio-only';
 
 const ABOUT =
   'Portrayed emotion in one film, judged by one panel of nine observers: its segments are no people, and no score here ' +
@@ -25,6 +26,7 @@ const WORDS = {
   valence: { POS: 1, NEG: -1 },
 } as const;
 
+/** Which signals become features. */
 export interface StudyforrestOptions {
   /**
    * - `audio`: log10(rms + 1e-4), lrdiff

@@ -26,9 +26,10 @@ export const MODALITIES = {
   phash: { size: 144, read: readHash },
   music: { size: 2, read: readMusic },
   speech: { size: 1, read: readSpeech },
-} as const satisfies Record<string, Modality>;
+} as const satisfies Record<StudyforrestModality, Modality>;
 
-export type StudyforrestModality = keyof typeof MODALITIES;
+/** Which signals of the film: {@link StudyforrestOptions} says what they hold. */
+export type StudyforrestModality = 'audio' | 'video' | 'phash' | 'music' | 'speech';
 
 /** As a data set describes it. */
 export function described(name: StudyforrestModality): { size: number; features?: Recipe } {

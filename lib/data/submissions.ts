@@ -4,11 +4,20 @@ import { dataError } from './manifest.ts';
 
 /** Predictions of one sequence, to be handed in. */
 export interface SubmittedCurves extends Curves {
+  /** The sequence, by which the files are named. */
   id: string;
 }
 
-/** The rows that a challenge asks for, by sequence: milliseconds, and the segment that each is of. */
-export type SubmissionRows = ReadonlyMap<string, { timestamps: Float64Array; segments: Float64Array }>;
+/** The rows that a challenge asks for, by sequence. */
+export type SubmissionRows = ReadonlyMap<
+  string,
+  {
+    /** Milliseconds. [row] */
+    timestamps: Float64Array;
+    /** The segment of each. [row] */
+    segments: Float64Array;
+  }
+>;
 
 interface Format {
   what: string;
@@ -75,9 +84,18 @@ export const SUBMISSIONS = {
       ],
     ],
   },
-} as const satisfies Record<string, Format>;
+} as const satisfies Record<SubmissionFormat, Format>;
 
-export type SubmissionFormat = keyof typeof SUBMISSIONS;
+/**
+ * A challenge's format:
+ * - `sewa`: AVEC 2018, 2019: `<sequence>.csv`, name;timestamp;arousal;valence;liking
+ * - `recola`: AVEC 2016, 2018: `<target>/<sequence>.arff`, as the gold standard is
+ * - `muse2021`: `<target>/<id>.csv`, timestamp,segment_id,value
+ * - `muse2022`: `<target>.csv`, meta_col_0,meta_col_1,meta_col_2,prediction (id, timestamp, segment)
+ * - `omg`: OMG-Empathy: `<sequence>.csv`, valence, a line a frame
+ * - `abaw`: `predictions.txt`, image_location,valence,arousal
+ */
+export type SubmissionFormat = 'sewa' | 'recola' | 'muse2021' | 'muse2022' | 'omg' | 'abaw';
 
 /**
  * Predictions as a challenge wants them handed in: the texts of the files by their paths.

@@ -16,7 +16,9 @@ export interface Truth {
   keyFrames: Record<string, Uint8Array> | null;
 }
 
+/** A data set and what it was made of. */
 export interface SyntheticDataset extends Dataset {
+  /** What a model should find. */
   truth: Truth;
 }
 

@@ -2,11 +2,12 @@ import { CircumplexError } from '../errors.ts';
 import type { Partition } from './dataset.ts';
 import { PARTITIONS } from './manifest.ts';
 
-export const VIEWS = ['audio', 'video'] as const;
+export const VIEWS: readonly View[] = ['audio', 'video'];
 export const TARGETS = ['arousal', 'valence'] as const;
 export const DIMENSIONS = TARGETS.length;
 
-export type View = (typeof VIEWS)[number];
+/** A modality of synthetic data. */
+export type View = 'audio' | 'video';
 
 /** What makes a kind of synthetic data; each number can be set, the two flags belong to the kind. */
 interface Kind {
@@ -63,10 +64,12 @@ const KINDS = {
     scheduled: false,
     keyed: true,
   },
-} as const satisfies Record<string, Kind>;
+} as const satisfies Record<SyntheticKind, Kind>;
 
-export type SyntheticKind = keyof typeof KINDS;
+/** What can be learnt from it, and how: {@link SyntheticOptions.kind}. */
+export type SyntheticKind = 'demo' | 'reliability' | 'lagged' | 'keyframes';
 
+/** How a synthetic data set is made; defaults in brackets. */
 export interface SyntheticOptions {
   /**
    * - `demo` (default): a bit of everything: lag, raters, noise, views that lose a dimension for a while
@@ -88,10 +91,15 @@ export interface SyntheticOptions {
   sequences?: Partial<Record<Partition, number>>;
   /** Features per view, those that show reliability or key frames included (audio 16, video 24). */
   sizes?: Partial<Record<View, number>>;
+  /** Time constant of the low-passes that shape arousal and valence, seconds (by kind). */
   smoothness?: number;
+  /** Frames by which gold lags the features; negative: the features lag gold (by kind). */
   lag?: number;
+  /** Standard deviation of the white noise on every feature, by view; that of the signal is near 1 (by kind). */
   noise?: Partial<Record<View, number>>;
+  /** Whose mean is gold (by kind). */
   raters?: number;
+  /** Standard deviation of each rater's own smooth deviation, before clipping to [-1, 1] (by kind). */
   raterNoise?: number;
   /** Of kinds `demo` and `reliability`: never are both views reliable. */
   exclusive?: boolean;

@@ -4,6 +4,7 @@ import { type ScoredSequence, type ScoreOptions, type Scores, score } from './sc
 
 /** What predictions reach that know nothing of when things happen. */
 export interface ChanceLevel {
+  /** Over the draws. */
   readonly mean: number | null;
   /** Below which 95% of the draws lie. */
   readonly p95: number | null;

@@ -20,7 +20,9 @@ export interface Concordance {
   readonly frames: number;
 }
 
+/** How the concordance is computed. */
 export interface ConcordanceOptions {
+  /** Divisors and the rule for constants; those of `circumplex` by default. */
   readonly estimator?: Estimator;
   /** What the arrays are, for error messages: `sequence "dev_1", target "arousal"`. */
   readonly where?: string;

@@ -13,13 +13,17 @@ export type ConstantRule = 'zero' | 'always-zero' | 'undefined';
 
 /** How the CCC of one flat vector of frames is computed. */
 export interface Estimator {
+  /** Of the covariance. */
   readonly covariance: Divisor;
+  /** Of both variances. */
   readonly variance: Divisor;
+  /** For a prediction or gold without variation. */
   readonly constant: ConstantRule;
 }
 
 /** How a scorer turns gold and predictions into its number. */
 export interface Convention extends Estimator {
+  /** Whose code it follows. */
   readonly source: string;
   /** The aggregate that the scorer itself reports; circumplex computes both under every convention. */
   readonly reports: 'cccMean' | 'cccConcat' | 'both';
@@ -41,7 +45,7 @@ const covarianceForm = {
  * The scorers of the field, as read in their code. They differ in the divisor, in what is averaged, and at the edges:
  * the same predictions can differ by .1 between `cccMean` and `cccConcat`, by about 1e-4 between the divisors.
  */
-export const conventions = {
+export const conventions: Readonly<Record<ConventionName, Convention>> = {
   circumplex: { ...covarianceForm, source: 'circumplex', reports: 'both' },
   avec: {
     ...covarianceForm,
@@ -87,10 +91,32 @@ export const conventions = {
     constant: 'undefined',
     reports: 'cccConcat',
   },
-} as const satisfies Record<string, Convention>;
+};
 
-/** A key of {@link conventions}. */
-export type ConventionName = keyof typeof conventions;
+/**
+ * Whose scorer:
+ * - `circumplex`: ours, the covariance form over N
+ * - `avec`: AVEC 2018/2019, cross-cultural sub-challenge
+ * - `avec-recola`: AVEC 2018, gold-standard sub-challenge
+ * - `muse`: the baselines of MuSe 2021/2022
+ * - `end2you`: End2You
+ * - `send`: the baselines of SEND
+ * - `omg`: the OMG-Empathy challenge
+ * - `abaw3`: ABAW3
+ * - `audmetric`: audmetric
+ * - `torchmetrics`: torchmetrics
+ */
+export type ConventionName =
+  | 'circumplex'
+  | 'avec'
+  | 'avec-recola'
+  | 'muse'
+  | 'end2you'
+  | 'send'
+  | 'omg'
+  | 'abaw3'
+  | 'audmetric'
+  | 'torchmetrics';
 
 /**
  * The convention of that name.

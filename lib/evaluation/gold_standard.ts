@@ -25,6 +25,7 @@ export type GoldMethod = 'mean' | 'ccc-centred' | 'ewe-ccc' | 'ewe-pearson';
 
 export const GOLD_METHODS: readonly GoldMethod[] = ['mean', 'ccc-centred', 'ewe-ccc', 'ewe-pearson'];
 
+/** One curve of several raters. */
 export interface GoldStandard {
   /** [length]; NaN where nobody speaks, or nobody with a weight. */
   readonly values: Float64Array;
@@ -32,12 +33,15 @@ export interface GoldStandard {
   readonly weights: readonly number[];
 }
 
+/** What weighs the raters. */
 export interface GoldOptions {
   /** The ratings whose agreement weighs, of the same raters; those that are fused by default. */
   readonly weighedBy?: Ratings;
 }
 
 /**
+ * One curve of several raters', by the method of a challenge or a toolbox: {@link GoldMethod} has their formulas.
+ *
  * @throws ERR_SHAPE where values do not fill the raters, or other raters weigh; ERR_DATA for an infinite value, a rater who
  * never speaks, or weights that add up to nothing: raters who agree with nobody make no gold standard
  */

@@ -58,6 +58,7 @@ export { spearman } from './spearman.ts';
 export { type SplitHalf, type SplitHalfOptions, splitHalfConsistency } from './split_half.ts';
 export {
   type Aggregate,
+  type ComparisonOptions,
   compareSystems,
   type PairedComparison,
   type ScoredSystem,

@@ -3,6 +3,7 @@ import { conventions } from './conventions.ts';
 import { between, meanOfOthers, meanPairwise, type Ratings, raterCurves, spokenMoments } from './ratings.ts';
 import { type SplitHalf, splitHalfConsistency } from './split_half.ts';
 
+/** What is looked for beside agreement. */
 export interface RaterAgreementOptions {
   /** Lags are looked for up to so many frames either way; none by default. */
   readonly lagWithin?: number;
@@ -10,14 +11,17 @@ export interface RaterAgreementOptions {
 
 /** How a rater stands to the others. */
 export interface RaterAgreement {
+  /** Their name. */
   readonly rater: string;
-  /** Frames with a value, and the share of those without. */
+  /** Frames with a value. */
   readonly frames: number;
+  /** Share of the frames without, 0 to 1. */
   readonly silence: number;
   /** Mean of the CCCs with each other rater. */
   readonly pairwiseCcc: number | null;
-  /** CCC and Pearson's r with the mean of the others. */
+  /** CCC with the mean of the others. */
   readonly cccWithOthers: number | null;
+  /** Pearson's r with the mean of the others. */
   readonly pearsonWithOthers: number | null;
   /**
    * Frames by which the rater follows the mean of the others: where Pearson's r peaks. One at the border of the search
@@ -26,13 +30,15 @@ export interface RaterAgreement {
   readonly lag: number | null;
   /** Whether agreement, by any of the three measures, is below 0. */
   readonly contradicts: boolean;
-  /** Own mean and standard deviation (n), in the scale's unit. */
+  /** Own mean, in the scale's unit. */
   readonly mean: number;
+  /** Own standard deviation (n). */
   readonly sd: number;
 }
 
 /** How all raters agree. */
 export interface GroupAgreement {
+  /** How many. */
   readonly raters: number;
   /** Frames where all speak. */
   readonly frames: number;

@@ -21,6 +21,7 @@ export type AlignmentMethod = 'dtw' | 'ctw';
 
 export const ALIGNMENT_METHODS: readonly AlignmentMethod[] = ['dtw', 'ctw'];
 
+/** How raters are put on one clock. */
 export interface AlignmentOptions {
   /** ctw */
   readonly method?: AlignmentMethod;
@@ -30,6 +31,7 @@ export interface AlignmentOptions {
   readonly rounds?: number;
 }
 
+/** Ratings on a common clock. */
 export interface AlignedRatings extends Ratings {
   /** Frames by which each rater lagged the common clock, on average; positive: was late. */
   readonly lags: readonly number[];

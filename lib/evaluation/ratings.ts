@@ -4,6 +4,7 @@ import { conventions, type Estimator } from './conventions.ts';
 
 /** What several raters said of one sequence and one dimension. */
 export interface Ratings {
+  /** Their names, in the order of the columns. */
   readonly raters: readonly string[];
   /** [length, raters], row-major; NaN where a rater is silent. */
   readonly values: Float64Array;

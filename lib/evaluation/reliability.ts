@@ -2,22 +2,29 @@ import type { Scores } from './score.ts';
 
 /** A mean over the frames of stretches, and over the others; null where there is no frame. */
 export interface InsideOutside {
+  /** Of the frames within the stretches. */
   readonly inside: number | null;
+  /** Of the other frames. */
   readonly outside: number | null;
 }
 
 /** With the data as they are, and with the modality corrupted, over the same frames. */
 export interface BeforeAfter {
+  /** With the data as they are. */
   readonly before: InsideOutside;
+  /** With the modality corrupted. */
   readonly after: InsideOutside;
 }
 
 /** What one kind of corruption does. */
 export interface CorruptionEffect {
+  /** Which one fails. */
   readonly modality: string;
   /** Whether the modality is not there, or noise. */
   readonly fill: 'missing' | 'noise';
+  /** How long each stretch is. */
   readonly seconds: number;
+  /** From which the stretches are drawn. */
   readonly seed: number;
   /** Root mean squared error by target, in its unit. */
   readonly rmse: Readonly<Record<string, BeforeAfter>>;
@@ -25,11 +32,13 @@ export interface CorruptionEffect {
   readonly weights: Readonly<Record<string, Readonly<Record<string, BeforeAfter>>>> | null;
 }
 
+/** What becomes of scores, errors and fusion weights when a modality fails. */
 export interface ReliabilityTest {
   /** Of the data as they are. */
   readonly whole: Scores;
   /** Without each modality, by name. */
   readonly dropped: Readonly<Record<string, Scores>>;
+  /** For a stretch of every sequence, in the order asked for. */
   readonly corrupted: readonly CorruptionEffect[];
 }
 

@@ -1,5 +1,6 @@
 /** The spread of one number over independent runs; null is undefined. */
 export interface ReplicaStatistics {
+  /** Over the runs with a defined value. */
   readonly mean: number | null;
   /** Standard deviation, n - 1; null below two runs. It speaks of seeds, not of sequences or subjects. */
   readonly sd: number | null;

@@ -5,19 +5,25 @@ import { type Moments, momentsOf } from './moments.ts';
 
 /** The gold standard and the prediction of one sequence, both [length, targets], row-major; a NaN gold is unlabelled. */
 export interface ScoredSequence {
+  /** Its id. */
   readonly sequence: string;
+  /** [length, targets]; NaN: unlabelled. */
   readonly gold: Float64Array;
+  /** [length, targets] */
   readonly prediction: Float64Array | Float32Array;
 }
 
 /** One sequence's predicted curves: a Float64Array under each target's name, as `predict` returns them. */
 export interface ScoredCurves {
+  /** Its id. */
   readonly sequence: string;
+  /** The names under which curves are taken. */
   readonly targets: readonly string[];
 }
 
 /** One target's agreement over a set of sequences; null is undefined. */
 export interface TargetScore {
+  /** Whose scorer was followed. */
   readonly convention: ConventionName;
   /** Mean of the sequences' CCCs, undefined ones left out. */
   readonly cccMean: number | null;
@@ -25,13 +31,17 @@ export interface TargetScore {
   readonly cccConcat: number | null;
   /** Sequences without a CCC: fewer than 2 labelled frames, or gold and prediction constant and equal. */
   readonly undefinedSequences: number;
+  /** Mean of the sequences' Pearson's r. */
   readonly pearsonMean: number | null;
+  /** Pearson's r of all frames of all sequences, concatenated. */
   readonly pearsonConcat: number | null;
   /** Over all frames, in the target's unit. */
   readonly rmse: number | null;
-  /** Location shift, scale shift and bias correction of the concatenated frames: see {@link Concordance}. */
+  /** Location shift of the concatenated frames, as the next two: see {@link Concordance}. */
   readonly location: number | null;
+  /** sd prediction / sd gold. */
   readonly scale: number | null;
+  /** C_b, by which Pearson's r falls short: ccc = r C_b. */
   readonly biasCorrection: number | null;
   /** What the concatenated CCC would gain without the location shift, the rest as it is. */
   readonly lossToLocation: number | null;
@@ -41,12 +51,14 @@ export interface TargetScore {
   readonly affineCeiling: number | null;
   /** Labelled frames. */
   readonly frames: number;
+  /** Each sequence by itself. */
   readonly perSequence: Readonly<Record<string, Concordance>>;
 }
 
 /** By target's name. */
 export type Scores = Record<string, TargetScore>;
 
+/** How it is scored. */
 export interface ScoreOptions {
   /** Whose scorer to follow; `circumplex` by default. */
   readonly convention?: ConventionName;
@@ -59,6 +71,16 @@ export interface ScoreOptions {
  * @throws ERR_DATA where a sequence occurs twice or a prediction is not finite; ERR_SHAPE where an array is no
  * [length, targets] or the lengths differ (unless the convention says what to do then); ERR_CONFIG where the convention
  * is unknown or nothing is to be scored
+ *
+ * @example
+ * ```ts
+ * import { score } from 'circumplex';
+ *
+ * const gold = Float64Array.of(0.1, 0.2, 0.4, Number.NaN, 0.3); // [length, targets]; the fourth frame is unlabelled
+ * const prediction = Float64Array.of(0.2, 0.2, 0.3, 0.9, 0.2);
+ * const { arousal } = score([{ sequence: 'anna', gold, prediction }], ['arousal']);
+ * console.log(arousal?.cccMean, arousal?.cccConcat, arousal?.rmse, arousal?.frames); // 0.5 0.5 0.0866 4
+ * ```
  */
 export function score(pairs: readonly ScoredSequence[], targets: readonly string[], options?: ScoreOptions): Scores;
 /**
@@ -71,6 +93,7 @@ export function score(
   curves: readonly ScoredCurves[],
   options?: ScoreOptions,
 ): Scores;
+/** Scores one predicted sequence. */
 export function score(gold: Float64Array | null, curves: ScoredCurves, options?: ScoreOptions): Scores;
 export function score(
   given: readonly ScoredSequence[] | readonly (Float64Array | null)[] | Float64Array | null,

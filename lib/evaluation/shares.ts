@@ -2,6 +2,7 @@ import type { TargetScore } from './score.ts';
 
 /** A concatenated CCC and what it lost, of a whole of 1. Where r is not negative each is within [0, 1]. */
 export interface CccShares {
+  /** What is left. */
   readonly ccc: number;
   /** To the location shift: as much would be gained without it, the rest as it is. */
   readonly location: number;

@@ -4,6 +4,7 @@ import { meanCurve, type Ratings, raterCurves } from './ratings.ts';
 import { replicaStatistics } from './replicas.ts';
 import { spearman } from './spearman.ts';
 
+/** How many splits are looked at. */
 export interface SplitHalfOptions {
   /** Beyond so many splits as many are drawn, no split twice; 1000. */
   readonly splits?: number;

@@ -13,11 +13,15 @@ import { studentT, studentTQuantile } from './student_t.ts';
 
 /** Predictions of the same sequences by one system: by each of its replicas (runs that differ in their seed alone). */
 export interface ScoredSystem {
+  /** By which tables call it. */
   readonly name: string;
+  /** Of each replica, its predictions of all sequences, in the same order. */
   readonly replicas: readonly (readonly ScoredSequence[])[];
 }
 
+/** How sessions are resampled and scored. */
 export interface StatisticsOptions {
+  /** Whose scorer to follow; `circumplex` by default. */
   readonly convention?: ConventionName;
   /** Sequence to session; a sequence that is not named is a session of its own. */
   readonly sessions?: Readonly<Record<string, string>>;
@@ -25,14 +29,18 @@ export interface StatisticsOptions {
   readonly seed?: number;
 }
 
+/** How the CCCs of sequences become one: their mean, or that of all frames concatenated. */
 export type Aggregate = 'cccMean' | 'cccConcat';
 
 /** A 95% interval over sessions; null is undefined. */
 export interface SessionInterval {
   /** Averaged over replicas. */
   readonly estimate: number | null;
+  /** Lower end. */
   readonly low: number | null;
+  /** Upper end. */
   readonly high: number | null;
+  /** That took part. */
   readonly sessions: number;
 }
 
@@ -41,19 +49,25 @@ export type SessionIntervals = Record<string, Record<Aggregate, SessionInterval>
 
 /** Two systems on the same sessions, one target, one aggregate. */
 export interface PairedComparison {
+  /** Which dimension. */
   readonly target: string;
+  /** Which score. */
   readonly aggregate: Aggregate;
+  /** Name of the first system. */
   readonly a: string;
+  /** Name of the second. */
   readonly b: string;
   /** Score of a less score of b, each averaged over replicas. */
   readonly difference: number | null;
   /** Two-sided, of swapping the two systems within sessions; Holm-corrected over all pairs and targets of the aggregate. */
   readonly p: number | null;
+  /** `p`, corrected by Holm over all pairs and targets of the aggregate. */
   readonly pHolm: number | null;
   /** No outcome on so many sessions can give a smaller p. */
   readonly smallestP: number;
   /** Whether all swaps were tried (up to 15 sessions), or 20,000 drawn. */
   readonly exact: boolean;
+  /** That both systems predict. */
   readonly sessions: number;
   /**
    * The true difference of cccMean that a test at 5% would find with probability 80%, from the spread of the sessions'
@@ -101,6 +115,7 @@ export function sessionIntervals(
   );
 }
 
+/** How systems are compared. */
 export interface ComparisonOptions extends StatisticsOptions {
   /** Only the pairs of the others with this system; its score is subtracted from theirs. */
   readonly reference?: string;

@@ -13,7 +13,7 @@ import {
   readManifest,
   writeNpy,
 } from '../data/index.ts';
-import { type Entry, featurePath, MANIFEST, parseManifest, targetPath } from '../data/manifest.ts';
+import { featurePath, MANIFEST, type ManifestEntry, parseManifest, targetPath } from '../data/manifest.ts';
 import { brief, CircumplexError } from '../errors.ts';
 import { version } from '../version.ts';
 import { allFeatures, type RecordingFeatures } from './features.ts';
@@ -25,6 +25,7 @@ import { FeatureWorkers } from './workers.ts';
 
 /** A recording that becomes a sequence. */
 export interface Recording {
+  /** A video or sound file. */
   path: string;
   /** Default: from the file's name. */
   id?: string | undefined;
@@ -32,6 +33,7 @@ export interface Recording {
   targets?: string | undefined;
 }
 
+/** What becomes of recordings, and how. */
 export interface EmbedOptions {
   /** By modality, in the modalities' order. */
   recipes: Record<string, Recipe>;
@@ -47,21 +49,27 @@ export interface EmbedOptions {
   jobs?: number | undefined;
   /** That networks may use, together. Default: 1. */
   threads?: number | undefined;
+  /** Ends it: what is going on throws ERR_ABORTED, with the reason as `cause`. */
   signal?: AbortSignal | undefined;
+  /** Told of every recording as it begins, goes on and ends. */
   onProgress?: ((progress: EmbedProgress) => void) | undefined;
+  /** Told in a sentence what is wrong with a recording that can still be used. */
   onWarning?: ((sentence: string) => void) | undefined;
 }
 
 /** What has become of a recording. */
 export interface EmbedProgress {
+  /** The sequence. */
   id: string;
   /** `kept`: it was there already, of the same recording by the same recipes. */
   state: 'begun' | 'going' | 'done' | 'kept';
-  /** Seconds of the recording that are done, and in all, where that is known. */
+  /** Seconds of the recording that are done. */
   seconds: number;
+  /** Seconds in all; null where the file does not say. */
   duration: number | null;
-  /** Recordings that are done, and in all. */
+  /** Recordings that are done. */
   done: number;
+  /** Recordings in all. */
   total: number;
 }
 
@@ -309,7 +317,7 @@ async function writeManifest(
   const modalities: Dataset['modalities'] = Object.fromEntries(
     Object.entries(record.recipes).map(([name, features]) => [name, { size: record.sizes[name] as number, features }]),
   );
-  const sequences = ids.flatMap((id): Entry[] => {
+  const sequences = ids.flatMap((id): ManifestEntry[] => {
     const made = record.sequences[id];
     if (!made) return [];
     const files = Object.fromEntries(Object.keys(modalities).map((modality) => [modality, featurePath(modality, id)]));

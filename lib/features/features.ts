@@ -7,6 +7,7 @@ import { soundChannels } from './sound.ts';
 
 /** The features of a label frame. */
 export interface FeatureFrame {
+  /** Its number, from 0. */
   frame: number;
   /** Seconds from the beginning of the recording. */
   time: number;
@@ -24,11 +25,13 @@ export interface RecordingFeatures {
   features: Record<string, Float32Array>;
 }
 
+/** How features are computed. */
 export interface FeaturesOptions {
   /** Label frames a second. Default: 25. */
   rate?: number | undefined;
   /** That networks may use. Default: 1. */
   threads?: number | undefined;
+  /** Ends it: what is going on throws ERR_ABORTED, with the reason as `cause`. */
   signal?: AbortSignal | undefined;
   /** Told in a sentence what is wrong with a recording that can still be used. */
   onWarning?: ((sentence: string) => void) | undefined;

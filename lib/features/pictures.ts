@@ -6,17 +6,21 @@ import { type MediaInfo, probe, type VideoInfo } from './probe.ts';
 export interface Picture {
   /** Seconds from the beginning of the recording: a label frame's. */
   time: number;
+  /** Pixels. */
   width: number;
+  /** Pixels. */
   height: number;
   /** Red, green, blue of each pixel, row by row from the top: `[height, width, 3]`. */
   data: Uint8Array;
 }
 
+/** Which pictures, and how large. */
 export interface PicturesOptions {
   /** Label frames a second. */
   rate: number;
   /** The longest side, at most, in pixels; pictures are never enlarged. Default: as they are. */
   size?: number | undefined;
+  /** Ends it: what is going on throws ERR_ABORTED, with the reason as `cause`. */
   signal?: AbortSignal | undefined;
 }
 

@@ -2,6 +2,7 @@ import { inputArguments, mediaError, outputOf } from './ffmpeg.ts';
 
 /** What a recording holds, as its headers say. */
 export interface MediaInfo {
+  /** As it was given. */
   path: string;
   /** Seconds; null where the file does not say. */
   duration: number | null;
@@ -18,17 +19,21 @@ interface TrackInfo {
   start: number;
 }
 
+/** A track of pictures. */
 export interface VideoInfo extends TrackInfo {
-  /** Pixels as shown: turned as a phone was held, pixels square. */
+  /** Pixels as shown: turned as the camera was held, pixels square. */
   width: number;
+  /** Pixels as shown. */
   height: number;
   /** Pictures a second, on average. */
   rate: number;
 }
 
+/** A track of sound. */
 export interface AudioInfo extends TrackInfo {
   /** Samples a second. */
   rate: number;
+  /** 1: mono, 2: stereo, ... */
   channels: number;
 }
 

@@ -1,9 +1,11 @@
 import { checkAborted, inputArguments, lastWords, mediaError, outputOf, startDecoder } from './ffmpeg.ts';
 import { type MediaInfo, probe } from './probe.ts';
 
+/** How sound is read. */
 export interface SoundOptions {
   /** Samples a second. Default: 16000. */
   rate?: number | undefined;
+  /** Ends it: what is going on throws ERR_ABORTED, with the reason as `cause`. */
   signal?: AbortSignal | undefined;
 }
 

@@ -9,11 +9,18 @@ import { gone, made } from './scope.ts';
  * model computes; it holds [replica, frame, feature] float32 for each sequence, one replica when all share it.
  */
 export class Columns implements Disposable {
+  /** @internal */
   readonly native: NativeData;
   readonly #columns = new Map<string, { index: number; width: number; replicas: number }>();
 
+  /**
+   * A data set without columns yet.
+   *
+   * @param lengths frames of each sequence
+   */
   constructor(
     device: Device,
+    /** Frames of each sequence. */
     readonly lengths: readonly number[],
   ) {
     this.native = guarded(() => new (binding().Data)(device.native, [...lengths]));
@@ -31,9 +38,11 @@ export class Columns implements Disposable {
     this.#columns.set(name, { index, width, replicas });
   }
 
+  /** Whether there is a column of that name. */
   has(name: string): boolean {
     return this.#columns.has(name);
   }
+  /** @internal */
 
   column(name: string): { index: number; width: number; replicas: number } {
     const column = this.#columns.get(name);
@@ -53,11 +62,13 @@ export class Columns implements Disposable {
     return guarded(() => this.native.read(index, sequence, replica, new Float32Array(length * width)));
   }
 
+  /** Gives its memory back; it cannot be used afterwards. */
   dispose(): void {
     this.native.dispose();
     gone(this);
   }
 
+  /** As dispose(), for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -3,6 +3,7 @@ import { CircumplexError } from '../errors.ts';
 import { binding, cudaPackageProblem, guarded } from '../native.ts';
 import { gone, made, outsideScopes } from './scope.ts';
 
+/** Where to compute. */
 export interface DeviceOptions {
   /**
    * 'cpu', 'cuda', 'cuda:N', or 'auto' (default): the one that the environment variable CIRCUMPLEX_DEVICE names, else the
@@ -27,10 +28,13 @@ export interface DeviceOptions {
 
 /** Where programs run: the CPU's compute pool or a GPU, and a thread of its own. */
 export class Device implements Disposable {
+  /** @internal */
   readonly native: NativeDevice;
   readonly #scratch: string | undefined;
 
   /**
+   * A device, which {@link Device.dispose} ends.
+   *
    * @throws CircumplexError ERR_NO_DEVICE or ERR_DRIVER when CUDA is asked for and cannot be had, ERR_CONFIG for an unknown
    * device, a thread count that is no positive integer, or an instruction set that the processor lacks.
    */
@@ -68,11 +72,13 @@ export class Device implements Disposable {
     return name === 'cpu' ? { device: name, threads, isa: description, scratch } : { device: name, scratch };
   }
 
+  /** Gives its threads and memory back, once its programs are disposed of. */
   dispose(): void {
     this.native.dispose();
     gone(this);
   }
 
+  /** As dispose(), for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -139,9 +145,15 @@ export function eagerDevice(): Device {
 }
 
 /**
- * Live memory of the engine in this process, in bytes and blocks: what dispose() must bring back to 0. `deviceBytes` are
- * those on a GPU.
+ * Live memory of the engine in this process: what dispose() must bring back to 0.
  */
-export function memory(): { bytes: number; blocks: number; deviceBytes: number } {
+export function memory(): {
+  /** On the host. */
+  bytes: number;
+  /** How many pieces. */
+  blocks: number;
+  /** On GPUs. */
+  deviceBytes: number;
+} {
   return binding().memory();
 }

@@ -12,23 +12,51 @@ export type { RunSettings } from '../binding.ts';
 
 const ARRAYS = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const;
 
+/** What a run computes on. */
 export interface RunOptions {
+  /** Values that hold for the whole run. */
   settings?: Partial<RunSettings>;
+  /** The data set that `gather` reads; null: none is read. */
   columns?: Columns | null;
   /** Told the number of chunks done, at most every 50 ms. */
   onChunk?: (chunksDone: number) => void;
+  /** Ends it: what is going on throws ERR_ABORTED, with the reason as `cause`. */
   signal?: AbortSignal | undefined;
 }
 
 /**
  * A graph, planned once for a device: a flat list of operator calls over buffers laid out in advance. `run` executes
  * chunks on the device's own thread; `runSync` on the calling one.
+ *
+ * @example
+ * ```ts
+ * import { Device, Graph, operators as op, Program, singleChunk } from 'circumplex';
+ *
+ * const graph = new Graph({ replicas: 1, lanes: 1, chunk: 2 });
+ * const x = graph.value('f32', [2, 1, 3]); // [time, lane, feature]
+ * const y = op.tanh(graph, x);
+ * const device = new Device({ device: 'cpu' });
+ * const program = new Program(device, graph);
+ * program.write(x, Float32Array.of(0, 1, -1, 0.5, 2, 30));
+ * program.runSync(singleChunk([2])); // both frames of the lane are real
+ * console.log(program.readFloats(y));
+ * program.dispose();
+ * device.dispose();
+ * ```
  */
 export class Program implements Disposable {
+  /** @internal */
   readonly native: NativeProgram;
   readonly #graph: Graph;
 
+  /**
+   * Plans a graph for a device; calls that are added to it later do not take part.
+   *
+   * @param store the parameters that the graph uses; a graph without any needs none
+   * @throws CircumplexError ERR_CONFIG for parameters without a store, ERR_SHAPE for a call whose sizes do not fit
+   */
   constructor(
+    /** Where it runs. */
     readonly device: Device,
     graph: Graph,
     store: Store | null = null,
@@ -56,7 +84,7 @@ export class Program implements Disposable {
   }
 
   /**
-   * Runs a schedule (see {@link schedule}) and resolves to the number of chunks done.
+   * Runs a schedule, which the function of that name makes, and resolves to the number of chunks done.
    *
    * @throws CircumplexError ERR_ABORTED when the signal aborts (its reason is the cause), ERR_DISPOSED after dispose().
    */
@@ -102,21 +130,27 @@ export class Program implements Disposable {
     );
   }
 
-  /** A copy of a buffer of one replica. */
+  /** A copy of a buffer of one replica, row-major, in the type of its elements. */
   read(value: Value, replica = 0): TypedArray {
     const size = value.dims.reduce((a, b) => a * b, 1);
     return guarded(() => this.native.read(value.id, replica, new ARRAYS[value.type](size) as TypedArray));
   }
 
+  /** {@link Program.read} of a buffer of float32. */
   readFloats(value: Value, replica = 0): Float32Array {
     return this.read(value, replica) as Float32Array;
   }
 
+  /** {@link Program.read} of a buffer of float64. */
   readDoubles(value: Value, replica = 0): Float64Array {
     return this.read(value, replica) as Float64Array;
   }
 
-  /** @throws CircumplexError ERR_SHAPE when `values` has another type or size than the buffer. */
+  /**
+   * Fills a buffer of one replica, row-major.
+   *
+   * @throws CircumplexError ERR_SHAPE when `values` has another type or size than the buffer.
+   */
   write(value: Value, values: TypedArray, replica = 0): void {
     const size = value.dims.reduce((a, b) => a * b, 1);
     if (!(values instanceof ARRAYS[value.type]) || values.length !== size) {
@@ -137,11 +171,13 @@ export class Program implements Disposable {
     for (let replica = 0; replica < replicas; replica++) this.write(value, zeros, replica);
   }
 
+  /** Gives its memory back; it cannot be used afterwards. */
   dispose(): void {
     this.native.dispose();
     gone(this);
   }
 
+  /** As dispose(), for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

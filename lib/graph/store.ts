@@ -8,10 +8,13 @@ import { gone, made } from './scope.ts';
 
 const ALIGN = 16; // floats: 64 bytes, so that no two tensors share a cache line
 
+/** A tensor within the blocks. */
 export interface Segment {
+  /** What it holds. */
   spec: ParameterSpec;
   /** Floats from the start of a replica's part. */
   offset: number;
+  /** Floats. */
   size: number;
 }
 
@@ -23,17 +26,24 @@ export type StoreBlock = 'parameters' | 'gradients' | 'first' | 'second';
  * a segment. Programs share a store; whoever made it disposes of it after them.
  */
 export class Store implements Disposable {
+  /** Of each tensor, in the order in which they were given. */
   readonly segments: Segment[] = [];
   /** Floats of one replica, padding included. */
   readonly total: number;
   readonly #blocks = new Map<StoreBlock, NativeBlock>();
-  /** int32 [replica, segment]: Adam's step counts. */
+  /**
+   * int32 [replica, segment]: Adam's step counts.
+   *
+   * @internal
+   */
   readonly steps: NativeBlock;
   readonly #byName = new Map<string, Segment>();
 
+  /** A store of zeros; {@link Store.for} takes the parameters of a graph. */
   constructor(
     device: Device,
     specs: Iterable<ParameterSpec>,
+    /** Copies of every tensor. */
     readonly replicas: number,
   ) {
     let offset = 0;
@@ -60,11 +70,16 @@ export class Store implements Disposable {
     );
   }
 
+  /** @internal */
   block(name: StoreBlock): NativeBlock {
     return this.#blocks.get(name) as NativeBlock;
   }
 
-  /** @throws CircumplexError ERR_CHECKPOINT when no parameter has that name. */
+  /**
+   * Where a tensor lies.
+   *
+   * @throws CircumplexError ERR_CHECKPOINT when no parameter has that name.
+   */
   segment(name: string): Segment {
     const segment = this.#byName.get(name);
     if (!segment) {
@@ -74,6 +89,7 @@ export class Store implements Disposable {
     return segment;
   }
 
+  /** Whether there is a tensor of that name. */
   has(name: string): boolean {
     return this.#byName.has(name);
   }
@@ -84,7 +100,11 @@ export class Store implements Disposable {
     return guarded(() => this.block(block).read(4 * (replica * this.total + offset), new Float32Array(size)));
   }
 
-  /** @throws CircumplexError ERR_SHAPE when `values` has another size than the tensor. */
+  /**
+   * Fills one tensor of one replica, row-major.
+   *
+   * @throws CircumplexError ERR_SHAPE when `values` has another size than the tensor.
+   */
   write(name: string, replica: number, values: Float32Array, block: StoreBlock = 'parameters'): void {
     const { offset, size, spec } = this.segment(name);
     if (values.length !== size) {
@@ -101,14 +121,17 @@ export class Store implements Disposable {
     return this.block(block).read(4 * replica * this.total, new Float32Array(this.total));
   }
 
+  /** Puts a {@link Store.snapshot} back. */
   restore(replica: number, values: Float32Array, block: StoreBlock = 'parameters'): void {
     this.block(block).write(4 * replica * this.total, values);
   }
 
+  /** Adam's step counts of one replica, an int32 a segment. */
   readSteps(replica: number): Int32Array {
     return this.steps.read(4 * replica * this.segments.length, new Int32Array(this.segments.length));
   }
 
+  /** Puts counts that {@link Store.readSteps} gave back. */
   writeSteps(replica: number, steps: Int32Array): void {
     this.steps.write(4 * replica * this.segments.length, steps);
   }
@@ -127,12 +150,14 @@ export class Store implements Disposable {
     }
   }
 
+  /** Gives its memory back; the programs that use it must be gone. */
   dispose(): void {
     for (const block of this.#blocks.values()) block.dispose();
     this.steps.dispose();
     gone(this);
   }
 
+  /** As dispose(), for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

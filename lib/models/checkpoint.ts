@@ -8,7 +8,7 @@ import { readSafetensors, type Safetensors, type Tensor, writeSafetensors } from
 
 export { sizesOf } from './checkpoint_metadata.ts';
 
-/** A trained model with all that is needed to predict with it; docs/checkpoint.md describes the file. */
+/** A trained model with all that is needed to predict with it, as it lies in [its file](../../docs/checkpoint.md). */
 export interface Checkpoint extends Metadata {
   /** By name, row-major, in the order and shapes of `modelParameters`. */
   tensors: Map<string, Float32Array>;

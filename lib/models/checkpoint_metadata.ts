@@ -7,23 +7,32 @@ import type { Preprocessing } from './preprocessing.ts';
 export interface Metadata {
   /** Of the circumplex that wrote it. */
   version: string;
+  /** In the order of the outputs. */
   targets: string[];
   /** Of the label clock of the data, before any decimation; Hz. */
   rate: number;
+  /** As plain data. */
   model: Model;
   /** By modality, a value a feature as the model sees it: after preprocessing. */
   normaliser: Normaliser;
+  /** What is done to features before they are normalised; absent: nothing. */
   preprocessing?: Preprocessing;
   /** By modality, how its features are computed from a recording, where the data said so. */
   features?: Record<string, Recipe>;
   /** The data set that it was trained on. */
-  data?: { name: string; about?: string };
+  data?: {
+    /** As it calls itself. */
+    name: string;
+    /** What a reader of scores must know of it. */
+    about?: string;
+  };
   /** Seconds by which gold lags the signals, by target. */
   delay: Delay;
   /** Steps after the prediction, at the rate of the labels. */
   postprocessing: PostprocessingStep[];
   /** The sequences each part was fitted on. */
   fitted: Record<string, string[]>;
+  /** Of the replica's weights and dropout. */
   seed: number;
   /** Unknown keys are kept. */
   [extra: string]: unknown;

@@ -2,7 +2,9 @@ import { CircumplexError } from '../errors.ts';
 
 /** A copy of a clock's outputs. */
 export interface LabelClockState {
+  /** Outputs so far. */
   count: number;
+  /** The last of them, [output, target]. */
   outputs: Float32Array;
 }
 

@@ -10,6 +10,7 @@ import { MOST_HEAD_SIZE } from '../ops/self_attention.ts';
 export interface Encoder {
   /** Features of a frame within it; a multiple of `heads`. */
   width: number;
+  /** Of attention; each looks at width / heads features. */
   heads: number;
   /** Units of a block's MLP, with ReLU. */
   inner: number;
@@ -19,12 +20,15 @@ export interface Encoder {
 
 /** One network of the model: an LSTM over one or more modalities, side by side, with a linear head. */
 export interface Stream {
+  /** It is also the prefix of its tensors. */
   name: string;
   /** Modalities whose features are concatenated, in this order. */
   inputs: string[];
+  /** Units of each layer and direction. */
   hidden: number;
   /** Of the LSTM; 0 with an encoder: no LSTM, but `hidden` units with ReLU between the encoder and the head. */
   layers: number;
+  /** Whether the LSTM also reads backwards. */
   bidirectional: boolean;
   /** Frames of the attention window; null: the frame itself is the input. */
   window: number | null;
@@ -49,6 +53,7 @@ export const FUSIONS = [
   'static',
   'mean',
 ] as const;
+/** One of {@link FUSIONS}. */
 export type Fusion = (typeof FUSIONS)[number];
 
 /** Fusions that can have a trained bias. */
@@ -56,7 +61,9 @@ export const BIASED_FUSIONS: readonly Fusion[] = ['attention', 'conditional', 'o
 
 /** A model as plain data: what a checkpoint stores and a graph is built from. */
 export interface Model {
+  /** At least one. */
   streams: Stream[];
+  /** How the streams' predictions become one; `none` for a single stream. */
   fusion: Fusion;
   /** A trained bias in the fusion: attention, conditional, olb-per-dimension (default on) and hlb can have one. */
   fusionBias?: boolean;
@@ -69,7 +76,7 @@ const NAME = /^[A-Za-z][A-Za-z0-9._-]*$/;
 const SCORES: readonly WindowScore[] = ['gdp', 'uniform', 'static'];
 
 /** A stream with the defaults filled in: two layers of 128, unidirectional, no window. */
-export function stream(options: Partial<Stream> & { name: string }): Stream {
+export function stream(options: Partial<Stream> & Pick<Stream, 'name'>): Stream {
   return {
     inputs: [options.name],
     hidden: 128,

@@ -9,42 +9,81 @@ import { featureColumns, type Preprocessing, preprocess, sizesOfDataset } from '
 
 /** The predicted curves of one sequence, at the data's own rate. */
 export interface Prediction {
+  /** Its id. */
   sequence: string;
+  /** Frames per second of the values. */
   rate: number;
+  /** In the order of the columns. */
   targets: string[];
   /** [frame, target] */
   values: Float64Array;
+  /** What the model looked at; null unless `traces` is set. */
   traces: Traces | null;
 }
 
 /** What a model looked at, at the rate at which it predicts (the data's, divided by `decimate`). */
 export interface Traces {
+  /** Frames per second of the weights. */
   rate: number;
+  /** In the order of the last axis. */
   streams: string[];
   /** `[frame, target, stream]`: the fusion's weights, or null for a fusion without. */
   fusion: Float32Array | null;
-  /** By stream: [frame, window]. */
-  windows: Record<string, { left: number; window: number; weights: Float32Array }>;
+  /** By stream with a window. */
+  windows: Record<
+    string,
+    {
+      /** Frames before the current one. */
+      left: number;
+      /** Frames in all. */
+      window: number;
+      /** [frame, window] */
+      weights: Float32Array;
+    }
+  >;
 }
 
 /** What one sequence's prediction holds besides a curve [frame] under the name of each target. */
 export interface CurvesOfSequence {
+  /** Its id. */
   sequence: string;
+  /** The names under which the curves stand. */
   targets: string[];
   /** Seconds. [frame] */
   time: Float64Array;
-  /** The fusion's weights [frame, target, stream] at `rate`, or null for a fusion without. */
-  weights: { rate: number; streams: string[]; values: Float32Array } | null;
-  /** By stream with a window: its weights [frame, window] at `rate`; the window reaches `left` frames back. */
-  attention: Record<string, { rate: number; left: number; window: number; values: Float32Array }>;
+  /** The fusion's weights, or null for a fusion without. */
+  weights: {
+    /** Frames per second of the weights. */
+    rate: number;
+    /** In the order of the last axis. */
+    streams: string[];
+    /** [frame, target, stream] */
+    values: Float32Array;
+  } | null;
+  /** By stream with a window. */
+  attention: Record<
+    string,
+    {
+      /** Frames per second of the weights. */
+      rate: number;
+      /** Frames before the current one. */
+      left: number;
+      /** Frames in all. */
+      window: number;
+      /** [frame, window] */
+      values: Float32Array;
+    }
+  >;
 }
 
 /** `{ time, arousal, valence, weights, attention }`, for whatever the targets are called. */
 export type SequenceCurves<T extends string = 'arousal' | 'valence'> = CurvesOfSequence & Record<T, Float64Array>;
 
+/** Where to compute, and what else to return. */
 export interface PredictOptions extends DeviceOptions {
   /** Also return the attention's weights. */
   traces?: boolean;
+  /** Ends it: what is going on throws ERR_ABORTED, with the reason as `cause`. */
   signal?: AbortSignal;
   /** Told the share that is done, at most every 50 ms. */
   onProgress?: (share: number) => void;
@@ -54,6 +93,18 @@ export interface PredictOptions extends DeviceOptions {
  * Predicts one sequence, with what the model looked at. It is taken to be at the checkpoint's rate.
  *
  * @throws CircumplexError ERR_CHECKPOINT when the sequence lacks a modality of the model.
+ *
+ * @example
+ * ```ts
+ * import { predict, stream, synthesize, train } from 'circumplex';
+ *
+ * const data = synthesize({ seconds: 20 });
+ * const model = { streams: [stream({ name: 'audio', hidden: 16 })], fusion: 'none' as const };
+ * const run = await (await train(model, data, { epochs: 2 })).finish();
+ * const { time, arousal, valence } = await predict(run.best(0), data.sequence('dev_1'));
+ * console.log(time[499], arousal[499], valence[499]);
+ * run.dispose();
+ * ```
  */
 export function predict<T extends string = 'arousal' | 'valence'>(
   checkpoint: Checkpoint,

@@ -16,12 +16,15 @@ import { preprocessingOf, storeOf } from './predict.ts';
 /** A frame's features by modality, as they are before normalisation; null, absent or all NaN: the modality is missing. */
 export type StreamFrame = Readonly<Record<string, ArrayLike<number> | null | undefined>>;
 
-/** `{ frame, time, arousal, valence }`, for whatever the targets are called. `time` in seconds. */
-export type StreamedPrediction<T extends string = 'arousal' | 'valence'> = { frame: number; time: number } & Record<
-  T,
-  number
->;
+/** `{ frame, time, arousal, valence }`, for whatever the targets are called. */
+export type StreamedPrediction<T extends string = 'arousal' | 'valence'> = {
+  /** Its number, from 0. */
+  frame: number;
+  /** Seconds from the first frame. */
+  time: number;
+} & Record<T, number>;
 
+/** How a stream predicts. */
 export interface PredictionStreamOptions extends Pick<DeviceOptions, 'threads' | 'isa'> {
   /**
    * Attention windows end at the frame that is predicted, as if no frame came after it: no waiting, and other predictions
@@ -32,29 +35,43 @@ export interface PredictionStreamOptions extends Pick<DeviceOptions, 'threads' |
 
 /** What the next predictions of a stream depend on: plain data, for `structuredClone`, `v8.serialize` and the like. */
 export interface PredictionStreamState {
+  /** Frames that came in. */
   frames: number;
+  /** What the recurrences and windows carry. */
   program: ProgramStreamState;
+  /** Of the interpolation between blocks of a decimated model. */
   clock: LabelClockState;
-  /** Of the frames that are being averaged: sums, and the valid frames of each modality. */
+  /** Of the features of the frames that are being averaged. */
   sums: Float64Array;
+  /** The valid frames of each modality among those averaged. */
   counts: Float64Array;
 }
 
 /**
- * Predictions of a sequence that comes in frame by frame, on the calling thread:
- *
- *     using live = predictionStream(checkpoint);
- *     for (const frame of frames) {
- *       const prediction = live.push({ audio: frame.audio, video: frame.video });
- *       if (prediction) console.log(prediction.time, prediction.arousal, prediction.valence);
- *     }
- *     for (const prediction of live.finish()) console.log(prediction);
+ * Predictions of a sequence that comes in frame by frame, on the calling thread.
  *
  * The same frames give the same bits as `predict`. The prediction for a frame comes with the frame `latency` frames later:
  * windows look ahead, and decimated models average and interpolate. Streams are independent of each other.
  *
  * @throws CircumplexError ERR_CONFIG for a model that no stream can serve: one with a bidirectional stream, with an encoder,
  *   or with window statistics among its inputs
+ *
+ * @example
+ * ```ts
+ * import { predictionStream, presets, synthesize, train } from 'circumplex';
+ *
+ * const data = synthesize({ seconds: 20 });
+ * const run = await (await train(presets.lucas2020(data), data, { epochs: 1, bypass: 0 })).finish();
+ * const live = predictionStream(run.best(0));
+ * const frame = { audio: new Float32Array(16), video: new Float32Array(24) };
+ * for (let t = 0; t < 100; t++) {
+ *   const prediction = live.push(t % 10 === 0 ? { audio: frame.audio } : frame); // without video now and then
+ *   if (prediction) console.log(prediction.time, prediction.arousal, prediction.valence);
+ * }
+ * for (const { time, arousal } of live.finish()) console.log(time, arousal); // of the last frames
+ * live.dispose();
+ * run.dispose();
+ * ```
  */
 export function predictionStream<T extends string = 'arousal' | 'valence'>(
   checkpoint: Checkpoint,
@@ -70,7 +87,9 @@ interface Modality {
   size: number;
 }
 
+/** A model at work on a sequence that comes in frame by frame: {@link predictionStream} makes one. */
 export class PredictionStream<T extends string = 'arousal' | 'valence'> implements Disposable {
+  /** The names under which predictions stand. */
   readonly targets: readonly T[];
   /** Frames a second. */
   readonly rate: number;
@@ -97,6 +116,7 @@ export class PredictionStream<T extends string = 'arousal' | 'valence'> implemen
   #frames = 0;
   #finished = false;
 
+  /** As {@link predictionStream} does, outside any {@link scope}. */
   constructor(checkpoint: Checkpoint, { causal = false, threads = 1, isa }: PredictionStreamOptions = {}) {
     const { model, targets, rate, normaliser, delay, postprocessing } = checkpoint;
     const { decimate = 1, functionals } = preprocessingOf(checkpoint);
@@ -213,7 +233,11 @@ export class PredictionStream<T extends string = 'arousal' | 'valence'> implemen
     };
   }
 
-  /** @throws CircumplexError ERR_SHAPE for the state of another model. */
+  /**
+   * Goes on from a state that {@link PredictionStream.save} gave.
+   *
+   * @throws CircumplexError ERR_SHAPE for the state of another model.
+   */
   restore(state: PredictionStreamState): void {
     const { frames, program, clock, sums, counts } = state;
     const whole = Math.floor(frames / this.#decimate);
@@ -228,6 +252,7 @@ export class PredictionStream<T extends string = 'arousal' | 'valence'> implemen
     this.#frames = frames;
   }
 
+  /** Gives its memory back; it cannot be used afterwards. */
   dispose(): void {
     this.#stream.dispose();
     this.#program.dispose();
@@ -236,6 +261,7 @@ export class PredictionStream<T extends string = 'arousal' | 'valence'> implemen
     gone(this);
   }
 
+  /** As dispose(), for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -42,7 +42,8 @@ export const presets = {
   },
   /**
    * The attention-only comparator of Wu et al. 2019 (B2-Trans): a Transformer's encoder over all modalities side by side,
-   * and an MLP. Whole sequences at about 1 Hz; docs/paper.md says what differs from theirs.
+   * and an MLP. Whole sequences at about 1 Hz; the guide to [the paper](../../docs/paper.md) says what differs
+   * from theirs.
    */
   'b2-trans'(data: Pick<Dataset, 'name' | 'modalities'>): Model {
     const encoder = { width: 256, heads: 8, inner: 128, layers: 6 };
@@ -51,49 +52,5 @@ export const presets = {
   },
 } as const satisfies Record<string, (data: Pick<Dataset, 'name' | 'modalities'>) => Model>;
 
+/** A key of {@link presets}. */
 export type PresetName = keyof typeof presets;
-
-/** Training settings of a preset, to be given to `train`. */
-export const presetSettings = {
-  /** What the paper says, and where it is silent what docs/paper.md decides for it. */
-  lucas2020: {
-    epochs: 100,
-    patience: 15,
-    learningRate: 0.01,
-    schedule: { kind: 'constant' },
-    chunk: 100,
-    lanes: null,
-    dropout: 0.2,
-    bypass: 5,
-    loss: 'mse',
-    auxiliary: 0,
-    clip: null,
-  },
-  /** Pooled CCC over chunks of two minutes, at 1 Hz where the data are at 25. */
-  'slow-gold': {
-    loss: 'ccc',
-    chunk: '120s',
-    epochs: 60,
-    patience: 25,
-    learningRate: 0.0015,
-    dropout: 0.5,
-    bypass: 0,
-    clip: 5,
-    selection: 'inner:0.1',
-    preprocessing: { decimate: 25 },
-  },
-  /** Theirs, on frames of a second where the data are at 25 Hz; a chunk is a whole sequence of up to an hour. */
-  'b2-trans': {
-    loss: 'mse',
-    chunk: '3600s',
-    lanes: 25,
-    epochs: 700,
-    patience: 300,
-    learningRate: 1e-4,
-    schedule: { kind: 'plateau', factor: 0.5, patience: 100, least: 1e-6 },
-    dropout: 0.1,
-    bypass: 0,
-    clip: null,
-    preprocessing: { decimate: 25 },
-  },
-} as const satisfies Record<PresetName, object>;

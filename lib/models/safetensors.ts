@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { readError, writeFileWhole } from '../data/files.ts';
 import { brief, CircumplexError } from '../errors.ts';
 
+/** The values of a tensor, row-major. */
 export type TensorData =
   | Float32Array
   | Float64Array
@@ -13,6 +14,22 @@ export type TensorData =
   | Uint16Array
   | Int8Array
   | Uint8Array;
+
+/** An element type of a file. */
+export type Dtype =
+  | 'F64'
+  | 'F32'
+  | 'F16'
+  | 'BF16'
+  | 'I64'
+  | 'U64'
+  | 'I32'
+  | 'U32'
+  | 'I16'
+  | 'U16'
+  | 'I8'
+  | 'U8'
+  | 'BOOL';
 
 /** The element types that are read: bytes an element, and what an element becomes. Half precision becomes float32. */
 const ELEMENTS = {
@@ -29,9 +46,7 @@ const ELEMENTS = {
   I8: { bytes: 1, decode: (buffer: ArrayBuffer) => new Int8Array(buffer) },
   U8: { bytes: 1, decode: (buffer: ArrayBuffer) => new Uint8Array(buffer) },
   BOOL: { bytes: 1, decode: (buffer: ArrayBuffer) => new Uint8Array(buffer) },
-} as const;
-
-export type Dtype = keyof typeof ELEMENTS;
+} as const satisfies Record<Dtype, { bytes: number; decode: (buffer: ArrayBuffer) => TensorData }>;
 
 const DTYPE_OF: Record<string, Dtype> = {
   Float64Array: 'F64',
@@ -50,11 +65,15 @@ const DTYPE_OF: Record<string, Dtype> = {
 export interface Tensor {
   /** As in the file; F16 and BF16 are held as float32. */
   dtype: Dtype;
+  /** Of the array. */
   dims: number[];
+  /** Row-major. */
   data: TensorData;
 }
 
+/** What a file holds. */
 export interface Safetensors {
+  /** Its `__metadata__`. */
   metadata: Record<string, string>;
   /** In the order of the file's header. */
   tensors: Map<string, Tensor>;
@@ -62,8 +81,10 @@ export interface Safetensors {
 
 /** What is written; the element type in the file is that of `data`. */
 export interface SafetensorsInput {
+  /** Becomes `__metadata__`. */
   metadata?: Record<string, string>;
-  tensors: ReadonlyMap<string, Pick<Tensor, 'dims' | 'data'> & { dtype?: Dtype }>;
+  /** By name, written in this order. */
+  tensors: ReadonlyMap<string, Pick<Tensor, 'dims' | 'data'> & Partial<Pick<Tensor, 'dtype'>>>;
 }
 
 /** As the safetensors library has it: a larger header is an attack. */

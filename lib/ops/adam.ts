@@ -1,9 +1,13 @@
 import type { Graph, Value } from '../graph/graph.ts';
 import type { Store } from '../graph/store.ts';
 
+/** Settings of Adam that hold for all runs. */
 export interface AdamOptions {
+  /** Decay of the first moment; default 0.9. */
   beta1?: number;
+  /** Decay of the second moment; default 0.999. */
   beta2?: number;
+  /** Added to the root of the second moment; default 1e-8. */
   epsilon?: number;
   /** Global norm to which each replica's gradient is clipped; absent: no clipping. */
   clip?: number | undefined;

@@ -7,14 +7,21 @@ export type WindowScore = 'gdp' | 'uniform' | 'static';
 
 const SCORES: Record<WindowScore, number> = { gdp: 0, uniform: 1, static: 2 };
 
+/** Sizes, window and dropout of an attentive LSTM. */
 export interface AttentiveLstmOptions {
+  /** Units of each layer. */
   hidden: number;
+  /** LSTM layers. */
   layers: number;
-  /** Frames of the window before and after the current one. */
+  /** Frames of the window before the current one. */
   left: number;
+  /** Frames after the current one. */
   right: number;
+  /** How the window is weighted. */
   attention: WindowScore;
+  /** Inverted dropout between the layers; 0: none. */
   dropout?: number;
+  /** Names this call's dropout masks. */
   site?: number;
   /** As for the plain LSTM: cuts the state's gradient at every so many frames; 0: at the chunk's edges alone. */
   truncate?: number;
@@ -26,6 +33,7 @@ export interface AttentiveLstmOptions {
   live?: 'window' | 'causal' | undefined;
 }
 
+/** Values of the chunk. */
 export interface AttentiveLstmOutputs {
   /** [time, lane, hidden] */
   y: Value;
@@ -36,7 +44,12 @@ export interface AttentiveLstmOutputs {
 }
 
 /** Frames of an n-frame window before and after the current one; an even window has the extra frame to the left. */
-export function windowReach(window: number): { left: number; right: number } {
+export function windowReach(window: number): {
+  /** Before the current one. */
+  left: number;
+  /** After it. */
+  right: number;
+} {
   const left = Math.floor(window / 2);
   return { left, right: window - 1 - left };
 }

@@ -1,6 +1,7 @@
 import type { Graph, Value } from '../graph/graph.ts';
 import { dimensions } from './shapes.ts';
 
+/** What is fused, and by which weights. */
 export interface DimensionFusionInputs {
   /** `[time, lane, C]`: the streams' top states side by side; with `weight`, or null for a static softmax or a mean. */
   context: Value | null;
@@ -18,10 +19,16 @@ export interface DimensionFusionInputs {
  * The paper's bimodal attention fusion: for each output dimension m a softmax over the streams,
  * S_m = C' W_m + b_m, a_m = softmax(S_m), z_m = sum_i a_mi y_mi. A frame whose streams are all missing is weighted
  * uniformly.
- *
- * @returns z [time, lane, output] and the weights [time, lane, output, stream]
  */
-export function dimensionFusion(graph: Graph, inputs: DimensionFusionInputs): { z: Value; attention: Value } {
+export function dimensionFusion(
+  graph: Graph,
+  inputs: DimensionFusionInputs,
+): {
+  /** [time, lane, output] */
+  z: Value;
+  /** [time, lane, output, stream] */
+  attention: Value;
+} {
   const { context, weight, bias, predictions } = inputs;
   const op = 'dimension_fusion';
   const streams = predictions.length;

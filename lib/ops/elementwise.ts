@@ -1,6 +1,7 @@
 import type { Graph, Value } from '../graph/graph.ts';
 
-type Unary = (graph: Graph, x: Value) => Value;
+/** An operator of one value. */
+export type Unary = (graph: Graph, x: Value) => Value;
 
 /** y = f(x), whose gradient needs y alone. */
 function unary(op: string): Unary {
@@ -13,8 +14,11 @@ function unary(op: string): Unary {
   };
 }
 
+/** e to the power of x, element by element. */
 export const exp = unary('exp');
+/** The hyperbolic tangent, element by element. */
 export const tanh = unary('tanh');
+/** 1 / (1 + exp(-x)), element by element. */
 export const sigmoid = unary('sigmoid');
 /** The larger of x and 0; its gradient at 0 is 0. */
 export const relu = unary('relu');
@@ -50,7 +54,9 @@ function reduction(op: 'sum' | 'mean'): Unary {
   };
 }
 
+/** Over all valid frames and features: [1]. */
 export const sum = reduction('sum');
+/** Over all valid frames and features: [1]. */
 export const mean = reduction('mean');
 
 /** A buffer that holds one number everywhere. */

@@ -1,22 +1,29 @@
 import type { Columns } from '../graph/columns.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 
+/** How far beyond the chunk is read. */
 export interface GatherOptions {
-  /** Frames of halo before and after the chunk. */
+  /** Frames of halo before the chunk. */
   left?: number;
+  /** Frames of halo after the chunk. */
   right?: number;
 }
 
 /**
- * The chunk's frames of a modality: values [left + time + right, lane, feature], missing and absent frames 0, and
- * valid [left + time + right, lane], 1 where a frame exists and is not missing.
+ * The chunk's frames of a modality: values, missing and absent frames 0, and a mask, 1 where a frame exists and is not
+ * missing.
  */
 export function gather(
   graph: Graph,
   columns: Columns,
   name: string,
   options: GatherOptions = {},
-): { values: Value; valid: Value } {
+): {
+  /** [left + time + right, lane, feature] */
+  values: Value;
+  /** [left + time + right, lane] */
+  valid: Value;
+} {
   const { left = 0, right = 0 } = options;
   const { index, width, replicas } = columns.column(name);
   const time = left + graph.sizes.chunk + right;

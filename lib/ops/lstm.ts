@@ -13,9 +13,13 @@ export interface LstmWeights {
   biasHh: Value;
 }
 
+/** Sizes and dropout of a stack of LSTM layers. */
 export interface LstmOptions {
+  /** Units of each layer and direction. */
   hidden: number;
+  /** LSTM layers. */
   layers: number;
+  /** Whether each layer also reads backwards. */
   bidirectional?: boolean;
   /** Inverted dropout between the layers; 0: none. */
   dropout?: number;
@@ -28,6 +32,7 @@ export interface LstmOptions {
   truncate?: number;
 }
 
+/** Values of the chunk. */
 export interface LstmOutputs {
   /** [time, lane, hidden x directions]; a bidirectional layer has the forward direction first. */
   y: Value;

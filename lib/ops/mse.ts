@@ -1,6 +1,7 @@
 import type { Graph, Value } from '../graph/graph.ts';
 import { dimensions } from './shapes.ts';
 
+/** What a loss adds up; its gradient starts by itself. */
 export interface LossOutputs {
   /** float64 [2]: the chunk's sum and the number of its terms. */
   sums: Value;

@@ -15,6 +15,7 @@ import { shuffle } from './selection.ts';
 import { type ResolvedRun, type RunConfig, resolveRun, resumedOptions, type SearchedDelay, train } from './train.ts';
 import type { EpochReport } from './trainer.ts';
 
+/** How sessions are held out: training options beside. */
 export interface CrossValidationOptions extends TrainOptions {
   /** 'session': leave one session out; K: that many folds of whole sessions, drawn by `dataSeed`. */
   cv: 'session' | number;
@@ -28,6 +29,7 @@ export interface CrossValidationOptions extends TrainOptions {
 export interface Fold {
   /** Also the name of its run directory. */
   name: string;
+  /** Held out. */
   sessions: string[];
   /** Ids. */
   sequences: string[];
@@ -35,10 +37,13 @@ export interface Fold {
 
 /** Which fold trains: its number, from 0, and how many there are. */
 export interface FoldPlace extends Fold {
+  /** From 0. */
   index: number;
+  /** In all. */
   folds: number;
 }
 
+/** What became of a fold. */
 export interface FoldResult extends Fold {
   /** The epoch whose weights each replica kept. */
   kept: number[];
@@ -46,18 +51,23 @@ export interface FoldResult extends Fold {
   delaySearch: SearchedDelay | null;
   /** What the steps after the prediction came to, a replica each; empty where none was asked for. */
   postprocessing: Postprocessing[];
+  /** What a reader of its scores must know. */
   notes: string[];
 }
 
 /** Scores of the same sequences: each replica's, and those of the replicas' mean curves. */
 export interface JoinedScores {
+  /** Of each replica. */
   replicas: Scores[];
+  /** Of the replicas' mean curves. */
   mean: Scores;
 }
 
 /** Every sequence predicted by models that did not see its session. */
 export interface CrossValidation {
+  /** As config.json holds it. */
   config: RunConfig & Required<Pick<CrossValidationOptions, 'cv' | 'cvPartitions'>>;
+  /** In the order of training. */
   folds: FoldResult[];
   /** A list a replica, in the order of the data set. */
   predictions: Prediction[][];
@@ -65,6 +75,7 @@ export interface CrossValidation {
   mean: Prediction[];
   /** Of all folds joined: nothing is adjusted from one fold to the other. */
   scores: JoinedScores;
+  /** Of each session by itself. */
   sessions: Record<string, JoinedScores>;
   /** What a reader of the scores must know. */
   notes: string[];
@@ -84,6 +95,16 @@ const FOLD_ROUND = 0xf01d;
  * @param onEpoch told the reports of an epoch once it is committed; what it throws ends the cross-validation
  * @throws CircumplexError as {@link train}; ERR_CONFIG when there are fewer sessions than folds, or when `selection`
  *   names sequences
+ *
+ * @example
+ * ```ts
+ * import { crossValidate, stream, synthesize } from 'circumplex';
+ *
+ * const data = synthesize({ seconds: 10, sequences: { train: 3, dev: 1 } });
+ * const model = { streams: [stream({ name: 'audio', hidden: 8 })], fusion: 'none' as const };
+ * const { scores } = await crossValidate(model, data, { cv: 'session', epochs: 2 });
+ * console.log(scores.mean.arousal?.cccConcat); // every session by models that had not seen it
+ * ```
  */
 export async function crossValidate(
   model: Model | null,

@@ -19,8 +19,11 @@ import { train } from './train.ts';
 
 /** Delays from `from` to `to` seconds, `step` apart. */
 export interface DelayGrid {
+  /** Seconds. */
   from: number;
+  /** Seconds. */
   to: number;
+  /** Seconds. */
   step: number;
 }
 
@@ -54,23 +57,30 @@ export interface DelaySearchOptions extends DeviceOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a search for the annotation delay found. */
 export interface DelaySearch {
+  /** By target. */
   readonly targets: Readonly<
     Record<
       string,
       {
         /** The best delay; of equals the nearest to 0. */
         readonly seconds: number;
+        /** Of every delay tried. */
         readonly curve: readonly {
+          /** The delay. */
           readonly seconds: number;
+          /** Mean of the CCCs of the selection sequences; null: undefined. */
           readonly cccMean: number | null;
+          /** CCC of all their frames; null: undefined. */
           readonly cccConcat: number | null;
         }[];
       }
     >
   >;
-  /** Sequences that the regression was fitted on, and those that chose. */
+  /** Sequences that the estimators were fitted on. */
   readonly fitted: readonly string[];
+  /** Sequences that chose. */
   readonly chosen: readonly string[];
 }
 

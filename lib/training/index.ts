@@ -1,6 +1,7 @@
 export {
   type ComparedSystem,
   type CompareOptions,
+  type CompareProgress,
   type Comparison,
   compare,
   type GridPoint,
@@ -37,6 +38,7 @@ export {
   type PostprocessingOptions,
   type PostprocessingTrial,
 } from './postprocessing.ts';
+export { presetSettings } from './preset_settings.ts';
 export { type FailingStretch, type ReliabilityOptions, testReliability } from './reliability.ts';
 export { fingerprint, RunDirectory, replicaDirectory } from './run_directory.ts';
 export { pickColumns, scoredPairs, trainMeanOf } from './scored_pairs.ts';

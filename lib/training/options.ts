@@ -5,65 +5,97 @@ import type { Checkpoint } from '../models/checkpoint.ts';
 import type { Preprocessing } from '../models/preprocessing.ts';
 import type { DelayGrid } from './delay_search.ts';
 
+/** How the learning rate goes over the epochs. */
 export type LearningRateSchedule =
-  | { kind: 'constant' }
-  /** Multiplied by `factor` when the selection score has not improved for `patience` epochs, not below `least`. */
-  | { kind: 'plateau'; factor: number; patience: number; least: number }
-  /** Linear from 0 over `warmUp` epochs, then half a cosine, towards 0 at the last epoch. */
-  | { kind: 'cosine'; warmUp: number };
+  | {
+      /** It stays. */
+      kind: 'constant';
+    }
+  | {
+      /** It falls when the selection score does not improve. */
+      kind: 'plateau';
+      /** By which it is multiplied, below 1. */
+      factor: number;
+      /** Epochs without a better score. */
+      patience: number;
+      /** Not below this. */
+      least: number;
+    }
+  | {
+      /** Linear from 0, then half a cosine, towards 0 at the last epoch. */
+      kind: 'cosine';
+      /** Epochs of the linear part. */
+      warmUp: number;
+    };
 
 /** Every setting of a training run but model, data and device; what config.json stores. */
 export interface TrainingSettings {
+  /** At most. Default: 100. */
   epochs: number;
-  /** Epochs without a better selection score after which a replica stops. */
+  /** Epochs without a better selection score after which a replica stops. Default: 15. */
   patience: number;
+  /** Adam's, before the schedule. Default: 0.01. */
   learningRate: number;
+  /** How it changes. Default: { kind: 'constant' }. */
   schedule: LearningRateSchedule;
-  /** Frames of a chunk at the model's rate, or seconds: '60s'. */
+  /** Frames of a chunk at the model's rate, or seconds: '60s'. Default: 100. */
   chunk: number | `${number}s`;
-  /** Sequences side by side; null: all training sequences in lock-step. Fewer: shuffled each epoch. */
+  /** Sequences side by side; null: all training sequences in lock-step. Fewer: shuffled each epoch. Default: null. */
   lanes: number | null;
+  /** Share of units that are dropped in training: between LSTM layers, and within encoders. Default: 0.2. */
   dropout: number;
-  /** First epochs in which attention feeds the centre frame and is not trained. */
+  /** First epochs in which attention feeds the centre frame and is not trained. Default: 5. */
   bypass: number;
-  /** Replica r draws weights and dropout from seed + r. */
+  /** Replica r draws weights and dropout from seed + r. Default: 0. */
   seed: number;
-  /** Order of the data and inner splits, shared by the replicas. */
+  /** Order of the data and inner splits, shared by the replicas. Default: 0. */
   dataSeed: number;
+  /** Copies that are trained side by side. Default: 1. */
   replicas: number;
-  /** 'inner' or 'inner:SHARE', 'dev', 'ids:A,B' or 'none'. */
+  /**
+   * Who chooses the epoch: 'inner:SHARE', the partition `selection` if there is one, else whole sessions of train, so large
+   * a share of them; 'ids:A,B', these sequences; 'dev', which makes scores on dev optimistic; 'none', the last epoch stays.
+   * Default: 'inner:0.2'.
+   */
   selection: string;
+  /** Mean squared error, or 1 - CCC. Default: 'mse'. */
   loss: 'mse' | 'ccc';
   /**
    * When the optimiser steps: after each chunk, or once a pass over the whole training set, whose gradient is still cut at
    * every chunk's edge. A pass needs memory for the activations of all frames, and its chunks' backward passes run at once.
+   * Default: 'chunk'.
    */
   step: 'chunk' | 'pass';
-  /** What one term of the CCC loss spans: the frames of all lanes together, or, with `step: 'pass'`, each sequence. */
+  /**
+   * What one term of the CCC loss spans: the frames of all lanes together, or, with `step: 'pass'`, each sequence.
+   * Default: 'pooled'.
+   */
   cccScope: 'pooled' | 'sequence';
-  /** Weight of the streams' own losses beside the fused one's. */
+  /** Weight of the streams' own losses beside the fused one's. Default: 0. */
   auxiliary: number;
-  /** Seconds by which gold lags the signals, by target. */
+  /** Seconds by which gold lags the signals, by target. Default: {}. */
   delay: Delay;
   /**
    * Search each target's delay over this grid, on the sequences that train and those that choose the epoch (in a
-   * cross-validation within each fold); `delay` is then what was found. Null: no search.
+   * cross-validation within each fold); `delay` is then what was found. Null: no search. Default: null.
    */
   searchDelay: DelayGrid | null;
-  /** Global norm to which gradients are clipped; null: none. */
+  /** Global norm to which gradients are clipped; null: none. Default: 5. */
   clip: number | null;
+  /** What is done to features before they are normalised. Default: {}. */
   preprocessing: Preprocessing;
   /**
    * Steps after the prediction to fit on the selection set (without one, on the training sequences), each kept only if it
-   * helps there.
+   * helps there. Default: [].
    */
   postprocess: PostprocessingKind[];
-  /** After the epoch is chosen, train again on all of train for as many epochs. */
+  /** After the epoch is chosen, train again on all of train for as many epochs. Default: false. */
   refit: boolean;
-  /** Also write TensorBoard event files, beside each metrics.jsonl in `out`. */
+  /** Also write TensorBoard event files, beside each metrics.jsonl in `out`. Default: false. */
   tensorboard: boolean;
 }
 
+/** Settings that differ from the defaults, where to compute, and what to start from. */
 export interface TrainOptions extends Partial<TrainingSettings>, DeviceOptions {
   /** A checkpoint (or its path) whose weights, model and normaliser every replica starts from. */
   init?: Checkpoint | string | undefined;
@@ -75,7 +107,7 @@ export interface TrainOptions extends Partial<TrainingSettings>, DeviceOptions {
    * by heart.
    */
   outOfFold?: (Checkpoint[] | string)[] | undefined;
-  /** A run directory; see docs/data.md. */
+  /** A [run directory](../../docs/data.md#the-run-directory) to write to. */
   out?: string | undefined;
   /**
    * Go on from the run directory's state, with the options of its config.json: `epochs` and `threads` may differ, any
@@ -84,6 +116,7 @@ export interface TrainOptions extends Partial<TrainingSettings>, DeviceOptions {
   resume?: boolean | undefined;
   /** Where the data set lies: noted in config.json, so that a run can be resumed without naming it. */
   data?: string | undefined;
+  /** Ends it: what is going on throws ERR_ABORTED, with the reason as `cause`. */
   signal?: AbortSignal | undefined;
   /** Refuse to train where what scores dev or test has seen their sequences, instead of saying so. */
   strict?: boolean | undefined;

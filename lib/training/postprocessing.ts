@@ -2,6 +2,7 @@ import { applyStep, POSTPROCESSING, type PostprocessingKind, type Postprocessing
 import { CircumplexError } from '../errors.ts';
 import { type Aggregate, type ScoredSequence, score } from '../evaluation/index.ts';
 
+/** Which steps are tried, and how they are judged. */
 export interface PostprocessingOptions {
   /** Frames a second of gold and prediction. */
   readonly rate: number;
@@ -17,17 +18,23 @@ export interface PostprocessingOptions {
 
 /** What came of a step. */
 export interface PostprocessingTrial {
+  /** Which dimension. */
   readonly target: string;
+  /** Which step. */
   readonly kind: PostprocessingKind;
+  /** The score without the step; null: undefined. */
   readonly before: number | null;
   /** With the step, the best of those tried. */
   readonly after: number | null;
+  /** Whether it was better with it. */
   readonly kept: boolean;
 }
 
+/** What was fitted. */
 export interface Postprocessing {
   /** What is kept, in order. */
   readonly steps: PostprocessingStep[];
+  /** Of every step tried. */
   readonly trials: PostprocessingTrial[];
 }
 

@@ -17,14 +17,19 @@ import { scoredPairs } from './scored_pairs.ts';
 
 /** A modality that fails for a stretch of every sequence, once by being missing and once by being noise. */
 export interface FailingStretch extends Pick<Corruption, 'seconds' | 'seed'> {
+  /** Which one fails. */
   modality: string;
 }
 
+/** How modalities fail. */
 export interface ReliabilityOptions extends DeviceOptions {
   /** Modalities to take away, one at a time. */
   drop?: readonly string[];
+  /** Stretches of failure, one kind after the other. */
   corrupt?: readonly FailingStretch[];
+  /** Whose scorer to follow; `circumplex` by default. */
   convention?: ConventionName;
+  /** Ends it: what is going on throws ERR_ABORTED, with the reason as `cause`. */
   signal?: AbortSignal;
 }
 

@@ -4,7 +4,9 @@ import { philox } from '../graph/philox.ts';
 
 /** Which sequences take gradient steps, and which choose the epoch. */
 export interface Split {
+  /** Sequences that take gradient steps. */
   train: Sequence[];
+  /** Sequences that choose the epoch. */
   selection: Sequence[];
   /** What a reader of the scores must know, or null. */
   note: string | null;

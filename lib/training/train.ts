@@ -21,33 +21,43 @@ import { type EpochReport, Trainer } from './trainer.ts';
 
 /** What a run's config.json holds: every option, resolved. */
 export interface RunConfig extends TrainingSettings {
+  /** Of the circumplex that wrote it. */
   version: string;
   /** The data set's name. */
   dataset: string;
   /** Where it lay, as it was given; null: in memory. */
   data: string | null;
+  /** As plain data. */
   model: Model;
-  /** Paths of checkpoints; 'in memory' where they were given as objects. */
+  /** Path of the checkpoint that every replica starts from, as the next two 'in memory' where an object was given. */
   init: string | null;
+  /** Of networks that were frozen. */
   from: string[];
+  /** Of the cross-validations behind them. */
   outOfFold: string[];
   /** As asked for. */
   device: string;
+  /** As asked for; null: what the machine grants. */
   threads: number | null;
 }
 
 /**
  * Trains a model: its replicas together, an epoch at a time, as the run is iterated. Each report is one replica's epoch.
  *
- * ```ts
- * await using run = await train(model, data, { epochs: 100, replicas: 10 });
- * for await (const e of run) console.log(e.replica, e.loss, e.selection?.cccMean.arousal);
- * const checkpoint = run.best(0);
- * ```
- *
  * @param model null with `init`, whose model is then used; with `from`, only its fusion counts
  * @throws CircumplexError ERR_CONFIG, ERR_DATA, ERR_CHECKPOINT, ERR_FILE, ERR_NO_DEVICE before training; ERR_NOT_FINITE,
  * ERR_ABORTED while it is iterated
+ *
+ * @example
+ * ```ts
+ * import { presets, synthesize, train, writeCheckpoint } from 'circumplex';
+ *
+ * const data = synthesize({ seconds: 20 });
+ * const run = await train(presets.lucas2020(data), data, { epochs: 3, bypass: 1, replicas: 2 });
+ * for await (const e of run) console.log(e.epoch, e.replica, e.loss, e.selection?.cccMean.arousal);
+ * await writeCheckpoint('best.safetensors', run.best(0));
+ * run.dispose();
+ * ```
  */
 export async function train(model: Model | null, dataset: Dataset, options: TrainOptions = {}): Promise<Run> {
   return made(await outsideScopes(() => prepare(model, dataset, options)));
@@ -166,11 +176,15 @@ export class Run implements AsyncIterable<EpochReport>, Disposable, AsyncDisposa
   /** By replica. */
   #postprocessing: Postprocessing[] | null = null;
 
+  /** @internal */
   constructor(
+    /** What it learns from. */
     readonly dataset: Dataset,
     trainer: Trainer,
     private readonly device: Device,
+    /** Every option, resolved. */
     readonly config: RunConfig,
+    /** @internal */
     readonly directory: RunDirectory | null,
     private readonly options: TrainOptions,
     /** The checkpoints that it starts from: one with init, any number with from. */
@@ -242,8 +256,15 @@ export class Run implements AsyncIterable<EpochReport>, Disposable, AsyncDisposa
     return this.#trainer.kernels;
   }
 
-  /** Where it runs: 'cpu' with its threads and instruction set, or 'cuda:N' with the GPU's name. */
-  get placement(): { name: string; threads: number; description: string } {
+  /** Where it runs. */
+  get placement(): {
+    /** 'cpu' or 'cuda:N'. */
+    name: string;
+    /** Of the CPU; 1 on a GPU. */
+    threads: number;
+    /** The instruction set, or the GPU's name. */
+    description: string;
+  } {
     return { name: this.device.name, threads: this.device.threads, description: this.device.description };
   }
 
@@ -255,6 +276,7 @@ export class Run implements AsyncIterable<EpochReport>, Disposable, AsyncDisposa
   /** Told the chunks done within an epoch. */
   onChunk: ((done: number) => void) | undefined;
 
+  /** Trains on, and gives each epoch of each replica as it is done. */
   async *[Symbol.asyncIterator](): AsyncGenerator<EpochReport> {
     for await (const reports of this.epochs()) yield* reports;
   }
@@ -292,6 +314,7 @@ export class Run implements AsyncIterable<EpochReport>, Disposable, AsyncDisposa
     return this.#postprocessing?.[this.#checked(replica)] ?? null;
   }
 
+  /** The weights of a replica as the last epoch left them. */
   last(replica: number): Checkpoint {
     return this.#trainer.checkpoint(this.#checked(replica), 'last');
   }
@@ -323,16 +346,19 @@ export class Run implements AsyncIterable<EpochReport>, Disposable, AsyncDisposa
     return predictions;
   }
 
+  /** As dispose(), for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.dispose();
   }
 
+  /** Gives device and memory back; checkpoints that were taken stay. */
   dispose(): void {
     this.#trainer.dispose();
     this.device.dispose();
     gone(this);
   }
 
+  /** As dispose(), for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -397,8 +423,11 @@ export class Run implements AsyncIterable<EpochReport>, Disposable, AsyncDisposa
 
 /** A delay that was searched for, the sequences that were looked at, and each target's curve. */
 export interface SearchedDelay {
+  /** Seconds by target. */
   delay: Delay;
+  /** Ids of the sequences that were looked at. */
   fitted: string[];
+  /** The score of every delay tried, by target. */
   curves: DelaySearch['targets'];
 }
 

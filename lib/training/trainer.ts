@@ -37,7 +37,13 @@ export interface EpochReport {
   /** With loss 'ccc': the mean of 1 - CCC over the epoch's chunks and targets. */
   cccLoss?: number;
   /** CCC on the selection set by target, or null without one; null values are undefined. */
-  selection: { cccMean: Record<string, number | null>; cccConcat: Record<string, number | null> } | null;
+  selection: {
+    /** Mean of the sequences' CCCs. */
+    cccMean: Record<string, number | null>;
+    /** CCC of all their frames. */
+    cccConcat: Record<string, number | null>;
+  } | null;
+  /** Of the epoch's last step. */
   learningRate: number;
   /** Whether this epoch is the replica's best so far. */
   best: boolean;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { checkModel, modelParameters } from '../../lib/models/model.ts';
-import { presetSettings, presets } from '../../lib/models/presets.ts';
+import { presets } from '../../lib/models/presets.ts';
 import { resolveSettings } from '../../lib/training/index.ts';
+import { presetSettings } from '../../lib/training/preset_settings.ts';
 
 const modalities = { audio: { size: 88 }, video: { size: 168 }, physiology: { size: 4 } };
 

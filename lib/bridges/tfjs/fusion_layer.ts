@@ -6,6 +6,7 @@ import { tf, tfl } from './tensorflow.ts';
 
 type LayerArgs = NonNullable<ConstructorParameters<typeof layersType.Layer>[0]>;
 
+/** What {@link DimensionFusionLayer} is made of. */
 export interface DimensionFusionArgs extends LayerArgs {
   /** Streams n. */
   streams: number;
@@ -22,6 +23,7 @@ export interface DimensionFusionArgs extends LayerArgs {
  * streams' predictions [batch, time, output], then, if they score, their states [batch, time, width].
  */
 export class DimensionFusionLayer extends tfl.layers.Layer {
+  /** The name under which saved models know it. */
   static className = 'CircumplexDimensionFusion';
   readonly #streams: number;
   readonly #scores: 'states' | 'static' | 'mean';
@@ -30,6 +32,7 @@ export class DimensionFusionLayer extends tfl.layers.Layer {
   #weight: LayerVariable | null = null;
   #bias: LayerVariable | null = null;
 
+  /** As `layers.dimensionFusion`. */
   constructor(args: DimensionFusionArgs) {
     super(args);
     this.#streams = args.streams;

@@ -8,10 +8,15 @@ type Kwargs = Parameters<layersType.Layer['call']>[1];
 
 /** What of tf.layers.lstm its class does not make public. */
 interface TfLstm extends RNN {
+  /** The cell of tf.layers.lstm, which holds the weights. */
   readonly cell: RNN['cell'] & {
+    /** [feature, 4 units], gates i, f, c, o */
     kernel: LayerVariable;
+    /** [units, 4 units] */
     recurrentKernel: LayerVariable;
+    /** [4 units] */
     bias: LayerVariable | null;
+    /** The share of features that are dropped in training. */
     dropout: number;
   };
 }
@@ -28,13 +33,24 @@ const TfLstmLayer = tfl.layers.lstm({ units: 1 }).constructor as unknown as TfLs
  * @throws CircumplexError ERR_CONFIG for an argument that the engine does not know
  */
 export class LstmLayer extends TfLstmLayer {
+  /** The name under which saved models know it. */
   static className = 'CircumplexLSTM';
 
+  /**
+   * As `layers.lstm`.
+   *
+   * @throws CircumplexError ERR_CONFIG for an argument that the engine does not know
+   */
   constructor(args: LSTMLayerArgs) {
     checkArguments(args);
     super(args);
   }
 
+  /**
+   * [batch, time, feature] to [batch, time, units], or with `returnSequences: false` to [batch, units].
+   *
+   * @throws CircumplexError ERR_CONFIG for an initial state or a mask
+   */
   override call(inputs: Tensor | Tensor[], kwargs: Kwargs): Tensor | Tensor[] {
     const [x, ...initial] = (Array.isArray(inputs) ? inputs : [inputs]) as [Tensor3D, ...Tensor[]];
     if (initial.length > 0 || kwargs?.initialState) refuse('an initial state', 'use a stateful layer');

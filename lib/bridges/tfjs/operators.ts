@@ -17,13 +17,15 @@ export interface CellWeights {
   bias?: Tensor1D | null;
 }
 
+/** What of an LSTM is not its weights. */
 export interface LstmOptions {
   /** `weights` holds a layer's two directions one after the other; the output has the forward direction first. */
   bidirectional?: boolean;
   /** Inverted dropout between the layers; default 0. */
   dropout?: number;
-  /** What the dropout masks are drawn from, two integers of 32 bits; default 0. */
+  /** The first of two integers of 32 bits that the dropout masks are drawn from; default 0. */
   seed?: number;
+  /** The second of the two; default 0. */
   epoch?: number;
   /** `[layers x directions, 2, batch, units]`: h and c to go on from, of which no gradient is taken; default 0. */
   state?: Tensor4D;
@@ -34,15 +36,18 @@ export interface LstmOptions {
  *
  * @param x [batch, time, feature]
  * @param weights an entry for each layer and direction: layer 0 forward, layer 0 backward, layer 1 forward, ...
- * @returns y [batch, time, units x directions], and h and c after the last frame, `[layers x directions, 2, batch, units]`,
- *   which carry no gradient
  * @throws CircumplexError ERR_SHAPE or ERR_CONFIG, naming the argument
  */
 export function lstm(
   x: Tensor3D,
   weights: readonly CellWeights[],
   options: LstmOptions = {},
-): { y: Tensor3D; state: Tensor4D } {
+): {
+  /** [batch, time, units x directions] */
+  y: Tensor3D;
+  /** `[layers x directions, 2, batch, units]`: h and c after the last frame, without a gradient. */
+  state: Tensor4D;
+} {
   const { bidirectional = false, dropout = 0, seed = 0, epoch = 0, state } = options;
   const [batch, time, features] = x.shape;
   const directions = bidirectional ? 2 : 1;
@@ -70,6 +75,7 @@ export function lstm(
   return { y, state: tf.tensor4d(after, [layers * directions, 2, batch, hidden]) };
 }
 
+/** What of an attentive LSTM is not its weights. */
 export interface AttentiveLstmOptions {
   /** Frames n of the window: t - floor(n/2) to t + n - 1 - floor(n/2). */
   window: number;
@@ -79,8 +85,11 @@ export interface AttentiveLstmOptions {
   score?: Tensor;
   /** `[batch, time]`: 0 where a frame is missing. It is left out of windows. Default: none is. */
   valid?: Tensor2D | null;
+  /** Inverted dropout between the layers; default 0. */
   dropout?: number;
+  /** What the dropout masks are drawn from: an integer of 32 bits; default 0. */
   seed?: number;
+  /** A second such integer; default 0. */
   epoch?: number;
 }
 
@@ -90,14 +99,18 @@ export interface AttentiveLstmOptions {
  *
  * @param v [batch, time, feature]
  * @param weights an entry for each layer
- * @returns y [batch, time, units] and the window's weights [batch, time, window], which carry no gradient
  * @throws CircumplexError ERR_SHAPE or ERR_CONFIG, naming the argument
  */
 export function attentiveLstm(
   v: Tensor3D,
   weights: readonly CellWeights[],
   options: AttentiveLstmOptions,
-): { y: Tensor3D; attention: Tensor3D } {
+): {
+  /** [batch, time, units] */
+  y: Tensor3D;
+  /** `[batch, time, window]`: the window's weights, without a gradient. */
+  attention: Tensor3D;
+} {
   const { window, attention = 'gdp', score, valid, dropout = 0, seed = 0, epoch = 0 } = options;
   const [batch, time, features] = v.shape;
   const hidden = unitsOf(weights);
@@ -134,6 +147,7 @@ export function attentiveLstm(
   return { y, attention: tf.tensor3d(seen, [batch, time, window]) };
 }
 
+/** How streams are weighted. */
 export interface DimensionFusionOptions {
   /** Of each stream [batch, time, width]: what the scores look at; with `weight`. */
   states?: readonly Tensor3D[];
@@ -150,13 +164,17 @@ export interface DimensionFusionOptions {
  * states: a_m = softmax(C' W_m + b_m), z_m = sum_i a_mi y_mi. Differentiable in predictions, states, weight and bias.
  *
  * @param predictions of each stream [batch, time, output]
- * @returns z [batch, time, output] and the weights [batch, time, output, stream], which carry no gradient
  * @throws CircumplexError ERR_SHAPE or ERR_CONFIG, naming the argument
  */
 export function dimensionFusion(
   predictions: readonly Tensor3D[],
   { states, weight, bias, valid }: DimensionFusionOptions = {},
-): { z: Tensor3D; attention: Tensor4D } {
+): {
+  /** [batch, time, output] */
+  z: Tensor3D;
+  /** `[batch, time, output, stream]`: the streams' weights, without a gradient. */
+  attention: Tensor4D;
+} {
   const [batch, time, outputs] = (predictions[0] as Tensor3D).shape;
   const timeFirst = (x: Tensor3D) => {
     const [rows, frames, width] = x.shape;

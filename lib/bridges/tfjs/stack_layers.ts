@@ -8,6 +8,7 @@ import { tf, tfl } from './tensorflow.ts';
 type LayerArgs = ConstructorParameters<typeof layersType.Layer>[0];
 type Kwargs = Parameters<layersType.Layer['call']>[1];
 
+/** What stacks of LSTM layers are made of. */
 export interface StackArgs extends NonNullable<LayerArgs> {
   /** Hidden units of each layer and direction. */
   units: number;
@@ -27,8 +28,11 @@ interface Cell {
 
 /** A stack of LSTM layers, whose weights are drawn as those of the library's models: uniform in +-1/sqrt(units). */
 abstract class StackLayer extends tfl.layers.Layer {
+  /** Hidden units of each layer and direction. */
   protected readonly units: number;
+  /** LSTM layers. */
   protected readonly layers: number;
+  /** Between the layers, in training. */
   protected readonly dropout: number;
   readonly #seed: number;
   #cells: Cell[] = [];
@@ -60,6 +64,7 @@ abstract class StackLayer extends tfl.layers.Layer {
     }));
   }
 
+  /** The weights of each layer and direction, as the operators take them. */
   protected get cells(): CellWeights[] {
     return this.#cells.map(({ kernel, recurrentKernel, bias }) => ({
       kernel: kernel.read() as Tensor2D,
@@ -75,12 +80,14 @@ abstract class StackLayer extends tfl.layers.Layer {
       : { dropout: 0, seed: 0, epoch: 0 };
   }
 
+  /** Its arguments, for saved models. */
   override getConfig(): serialization.ConfigDict {
     const { units, layers, dropout } = this;
     return { ...super.getConfig(), units, layers, dropout, seed: this.#seed };
   }
 }
 
+/** What {@link LstmStackLayer} is made of. */
 export interface LstmStackArgs extends StackArgs {
   /** Both directions side by side, forward first; default false. */
   bidirectional?: boolean;
@@ -88,9 +95,15 @@ export interface LstmStackArgs extends StackArgs {
 
 /** A stack of LSTM layers in one call: [batch, time, feature] to [batch, time, units x directions]. */
 export class LstmStackLayer extends StackLayer {
+  /** The name under which saved models know it. */
   static className = 'CircumplexLSTMStack';
   readonly #bidirectional: boolean;
 
+  /**
+   * As `layers.lstmStack`.
+   *
+   * @throws CircumplexError ERR_CONFIG for units or layers that are no positive integers
+   */
   constructor(args: LstmStackArgs) {
     super(args);
     this.#bidirectional = args.bidirectional ?? false;
@@ -113,11 +126,13 @@ export class LstmStackLayer extends StackLayer {
     return tf.tidy(() => lstm(x as Tensor3D, this.cells, options).y);
   }
 
+  /** Its arguments, for saved models. */
   override getConfig(): serialization.ConfigDict {
     return { ...super.getConfig(), bidirectional: this.#bidirectional };
   }
 }
 
+/** What {@link AttentiveLstmLayer} is made of. */
 export interface AttentiveLstmArgs extends StackArgs {
   /** Frames n of the window: t - floor(n/2) to t + n - 1 - floor(n/2). */
   window: number;
@@ -132,12 +147,18 @@ export interface AttentiveLstmArgs extends StackArgs {
  * With a mask (tf.layers.masking) masked frames are missing: they are left out of windows.
  */
 export class AttentiveLstmLayer extends StackLayer {
+  /** The name under which saved models know it. */
   static className = 'CircumplexAttentiveLSTM';
   readonly #window: number;
   readonly #attention: WindowScore;
   readonly #returnAttention: boolean;
   #score: LayerVariable | null = null;
 
+  /**
+   * As `layers.attentiveLstm`.
+   *
+   * @throws CircumplexError ERR_CONFIG for units, layers or a window that are no positive integers
+   */
   constructor(args: AttentiveLstmArgs) {
     super(args);
     this.#window = whole('window', args.window);
@@ -184,6 +205,7 @@ export class AttentiveLstmLayer extends StackLayer {
     });
   }
 
+  /** Its arguments, for saved models. */
   override getConfig(): serialization.ConfigDict {
     const own = { window: this.#window, attention: this.#attention, returnAttention: this.#returnAttention };
     return { ...super.getConfig(), ...own };

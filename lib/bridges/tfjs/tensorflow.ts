@@ -24,4 +24,8 @@ function tensorflow(): { core: typeof Core; layers: typeof Layers } {
   });
 }
 
-export const { core: tf, layers: tfl } = tensorflow();
+const { core, layers } = tensorflow();
+
+// One by one: declarations of what is taken apart are lost in the package's types.
+export const tf: typeof Core = core;
+export const tfl: typeof Layers = layers;

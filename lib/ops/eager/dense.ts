@@ -4,6 +4,7 @@ import { layerNorm as layerNormGraph } from '../layer_norm.ts';
 import { linear as linearGraph } from '../linear.ts';
 import { axisOf, type Backward, eager, type Frames, sizesOf, type Tensor } from './session.ts';
 
+/** What {@link linear} takes. */
 export interface LinearArguments extends Frames {
   /** [time, lane, feature] */
   x: Tensor;
@@ -13,13 +14,17 @@ export interface LinearArguments extends Frames {
   bias?: Float32Array;
 }
 
+/** What {@link linear} gives. */
 export interface LinearRun extends Backward<[dy: Float32Array], LinearGradients> {
   /** [time, lane, output] */
   y: Float32Array;
 }
 
+/** In the sizes of the arguments. */
 export interface LinearGradients {
+  /** [time, lane, feature] */
   x: Float32Array;
+  /** [output, feature] */
   weight: Float32Array;
   /** Null where there is no bias. */
   bias: Float32Array | null;
@@ -48,6 +53,7 @@ export function linear({ x, weight, bias, ...frames }: LinearArguments): LinearR
   });
 }
 
+/** What {@link layerNorm} takes. */
 export interface LayerNormArguments extends Frames {
   /** [time, lane, feature] */
   x: Tensor;
@@ -57,14 +63,19 @@ export interface LayerNormArguments extends Frames {
   bias: Float32Array;
 }
 
+/** What {@link layerNorm} gives. */
 export interface LayerNormRun extends Backward<[dy: Float32Array], LayerNormGradients> {
   /** [time, lane, feature] */
   y: Float32Array;
 }
 
+/** In the sizes of the arguments. */
 export interface LayerNormGradients {
+  /** [time, lane, feature] */
   x: Float32Array;
+  /** [feature] */
   weight: Float32Array;
+  /** [feature] */
   bias: Float32Array;
 }
 
@@ -90,12 +101,20 @@ export function layerNorm({ x, weight, bias, ...frames }: LayerNormArguments): L
   });
 }
 
+/** What {@link concat} takes. */
 export interface ConcatArguments extends Frames {
   /** One or more, each [time, lane, feature]. */
   inputs: readonly Tensor[];
 }
 
-export interface ConcatRun extends Backward<[dy: Float32Array], { inputs: Float32Array[] }> {
+/** In the sizes of the arguments. */
+export interface ConcatGradients {
+  /** Each as its input. */
+  inputs: Float32Array[];
+}
+
+/** What {@link concat} gives. */
+export interface ConcatRun extends Backward<[dy: Float32Array], ConcatGradients> {
   /** [time, lane, sum of features] */
   y: Float32Array;
 }
@@ -110,8 +129,7 @@ export function concat({ inputs: parts, ...frames }: ConcatArguments): ConcatRun
   const [first] = parts;
   if (!first) throw new CircumplexError('ERR_CONFIG', 'concat: inputs is empty; it needs one or more');
   const [time, lanes] = sizesOf(op, 'inputs[0]', first);
-  type Gradients = { inputs: Float32Array[] };
-  return eager<Pick<ConcatRun, 'y'>, Gradients, [Float32Array]>(op, [time, lanes], frames, (inputs) => {
+  return eager<Pick<ConcatRun, 'y'>, ConcatGradients, [Float32Array]>(op, [time, lanes], frames, (inputs) => {
     const from = parts.map((part, i) => inputs.activation(`inputs[${i}]`, part, [time, lanes, null]));
     const y = concatGraph(inputs.graph, from);
     return { seeds: [y], outputs: (read) => ({ y: read(y) }), gradients: (read) => ({ inputs: from.map(read) }) };

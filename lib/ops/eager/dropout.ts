@@ -1,6 +1,7 @@
 import { dropout as dropoutGraph } from '../dropout.ts';
 import { type Backward, eager, type Frames, type Randomness, sizesOf, type Tensor } from './session.ts';
 
+/** What {@link dropout} takes. */
 export interface DropoutArguments extends Frames, Randomness {
   /** [time, lane, feature] */
   x: Tensor;
@@ -10,7 +11,14 @@ export interface DropoutArguments extends Frames, Randomness {
   site?: number;
 }
 
-export interface DropoutRun extends Backward<[dy: Float32Array], { x: Float32Array }> {
+/** In the sizes of the arguments. */
+export interface DropoutGradients {
+  /** [time, lane, feature] */
+  x: Float32Array;
+}
+
+/** What {@link dropout} gives. */
+export interface DropoutRun extends Backward<[dy: Float32Array], DropoutGradients> {
   /** [time, lane, feature] */
   y: Float32Array;
 }
@@ -24,14 +32,9 @@ export interface DropoutRun extends Backward<[dy: Float32Array], { x: Float32Arr
 export function dropout(input: DropoutArguments): DropoutRun {
   const { x, p, site = 0 } = input;
   const [time, lanes] = sizesOf('dropout', 'x', x);
-  return eager<Pick<DropoutRun, 'y'>, { x: Float32Array }, [Float32Array]>(
-    'dropout',
-    [time, lanes],
-    input,
-    (inputs) => {
-      const from = inputs.activation('x', x, [time, lanes, null]);
-      const y = dropoutGraph(inputs.graph, from, p, site);
-      return { seeds: [y], outputs: (read) => ({ y: read(y) }), gradients: (read) => ({ x: read(from) }) };
-    },
-  );
+  return eager<Pick<DropoutRun, 'y'>, DropoutGradients, [Float32Array]>('dropout', [time, lanes], input, (inputs) => {
+    const from = inputs.activation('x', x, [time, lanes, null]);
+    const y = dropoutGraph(inputs.graph, from, p, site);
+    return { seeds: [y], outputs: (read) => ({ y: read(y) }), gradients: (read) => ({ x: read(from) }) };
+  });
 }

@@ -3,6 +3,7 @@ import { dimensionFusion as fusionGraph } from '../dimension_fusion.ts';
 import { streamMix as mixGraph } from '../stream_mix.ts';
 import { axisOf, type Backward, eager, type Frames, type Inputs, shapeError, sizesOf, type Tensor } from './session.ts';
 
+/** What {@link dimensionFusion} takes. */
 export interface DimensionFusionArguments extends Frames {
   /** Of each stream [time, lane, output]. */
   predictions: readonly Tensor[];
@@ -16,6 +17,7 @@ export interface DimensionFusionArguments extends Frames {
   valid?: readonly (Uint8Array | null)[];
 }
 
+/** What {@link dimensionFusion} gives. */
 export interface DimensionFusionRun extends Backward<[dz: Float32Array], DimensionFusionGradients> {
   /** [time, lane, output] */
   z: Float32Array;
@@ -23,11 +25,15 @@ export interface DimensionFusionRun extends Backward<[dz: Float32Array], Dimensi
   attention: Float32Array;
 }
 
+/** In the sizes of the arguments. */
 export interface DimensionFusionGradients {
+  /** Of each stream [time, lane, output]. */
   predictions: Float32Array[];
-  /** Null where the argument was left out; so for `weight` and `bias`. */
+  /** `[time, lane, C]`; null where it was left out. */
   context: Float32Array | null;
+  /** [output, C, stream]; null where it was left out. */
   weight: Float32Array | null;
+  /** [output, stream]; null where it was left out. */
   bias: Float32Array | null;
 }
 
@@ -69,6 +75,7 @@ export function dimensionFusion(input: DimensionFusionArguments): DimensionFusio
   });
 }
 
+/** What {@link streamMix} takes. */
 export interface StreamMixArguments extends Frames {
   /** Of each stream [time, lane, output]. */
   predictions: readonly Tensor[];
@@ -78,13 +85,17 @@ export interface StreamMixArguments extends Frames {
   bias?: Float32Array;
 }
 
+/** What {@link streamMix} gives. */
 export interface StreamMixRun extends Backward<[dz: Float32Array], StreamMixGradients> {
   /** [time, lane, output]; 0 beyond a lane's frames. */
   z: Float32Array;
 }
 
+/** In the sizes of the arguments. */
 export interface StreamMixGradients {
+  /** Of each stream [time, lane, output]. */
   predictions: Float32Array[];
+  /** As the argument. */
   weight: Float32Array;
   /** Null where there is no bias. */
   bias: Float32Array | null;

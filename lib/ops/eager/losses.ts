@@ -3,6 +3,7 @@ import { type CccScope, ccc as cccGraph } from '../ccc.ts';
 import { type LossOutputs, mse as mseGraph } from '../mse.ts';
 import { type Backward, eager, type Frames, type Inputs, sizesOf, type Tensor } from './session.ts';
 
+/** What a loss takes. */
 export interface LossArguments extends Frames {
   /** [time, lane, target] */
   y: Tensor;
@@ -10,7 +11,14 @@ export interface LossArguments extends Frames {
   target: Tensor;
 }
 
-export interface LossRun extends Backward<[], { y: Float32Array }> {
+/** In the sizes of the arguments. */
+export interface LossGradients {
+  /** [time, lane, target] */
+  y: Float32Array;
+}
+
+/** What a loss gives. */
+export interface LossRun extends Backward<[], LossGradients> {
   /** The mean over the terms; null when there is none. */
   loss: number | null;
   /** mse: labelled values. ccc: concordances, one a target (and lane). */
@@ -26,11 +34,13 @@ export function mse(input: LossArguments): LossRun {
   return loss('mse', input, (inputs, y, target) => mseGraph(inputs.graph, y, target));
 }
 
+/** What {@link ccc} takes. */
 export interface CccArguments extends LossArguments {
   /** Over all lanes' frames together, or each lane's alone; default: 'pooled'. */
   scope?: CccScope;
 }
 
+/** What {@link ccc} gives. */
 export interface CccRun extends LossRun {
   /** Terms with constant gold, or of one frame. */
   leftOut: number;
@@ -65,7 +75,7 @@ function loss<More extends object>(
 ): LossRun & More {
   const [time, lanes] = sizesOf(op, 'y', y);
   type Outputs = Pick<LossRun, 'loss' | 'terms'> & More;
-  return eager<Outputs, { y: Float32Array }, []>(op, [time, lanes], frames, (inputs) => {
+  return eager<Outputs, LossGradients, []>(op, [time, lanes], frames, (inputs) => {
     const from = inputs.activation('y', y, [time, lanes, null]);
     const { sums, totals } = build(inputs, from, inputs.constant('target', target, y.dims));
     return {

@@ -6,16 +6,23 @@ import { shapeError } from './session.ts';
 
 /** One tensor and its moments; arrays of one size. */
 export interface AdamState {
+  /** The values themselves. */
   parameters: Float32Array;
+  /** Mean of the gradients. */
   first: Float32Array;
+  /** Mean of their squares. */
   second: Float32Array;
   /** Steps taken so far. */
   steps: number;
 }
 
+/** A tensor, its gradient and the settings of one step. */
 export interface AdamArguments extends Partial<AdamState> {
+  /** Before the step. */
   parameters: Float32Array;
+  /** Of the loss, as many as parameters. */
   gradients: Float32Array;
+  /** Of this step. */
   learningRate: number;
   /** Default: 0.9 */
   beta1?: number;
@@ -73,7 +80,15 @@ export function adam(input: AdamArguments): AdamState {
  *
  * @throws CircumplexError ERR_CONFIG unless `limit` is positive.
  */
-export function clip(gradients: Float32Array, limit: number): { gradients: Float32Array; norm: number } {
+export function clip(
+  gradients: Float32Array,
+  limit: number,
+): {
+  /** Scaled. */
+  gradients: Float32Array;
+  /** Before. */
+  norm: number;
+} {
   if (!(limit > 0)) throw new CircumplexError('ERR_CONFIG', `clip: limit must be positive, not ${limit}`);
   if (gradients.length === 0) return { gradients, norm: 0 };
   const graph = new Graph({ replicas: 1, lanes: 1, chunk: 1 });

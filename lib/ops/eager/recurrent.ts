@@ -27,7 +27,9 @@ export interface LayerWeights {
 }
 
 interface Recurrent extends Frames, Randomness {
+  /** Units of each layer and direction. */
   hidden: number;
+  /** LSTM layers. */
   layers: number;
   /** Inverted dropout between the layers; 0, the default: none. */
   dropout?: number;
@@ -35,16 +37,19 @@ interface Recurrent extends Frames, Randomness {
   site?: number;
 }
 
+/** A chunk and the weights of a stack of LSTM layers. */
 export interface LstmArguments extends Recurrent {
   /** [time, lane, feature] */
   x: Tensor;
   /** An entry for each layer and direction: layer 0 forward, layer 0 backward, layer 1 forward, ... */
   weights: readonly LayerWeights[];
+  /** Whether each layer also reads backwards. */
   bidirectional?: boolean;
   /** `[layers x directions, 2, lane, hidden]`: h and c before the chunk, for lanes with `before` > 0; default 0. */
   state?: Float32Array;
 }
 
+/** What {@link lstm} gives. */
 export interface LstmRun extends Backward<[dy: Float32Array], LstmGradients> {
   /** [time, lane, hidden x directions], the forward direction first; 0 beyond a lane's frames. */
   y: Float32Array;
@@ -52,7 +57,9 @@ export interface LstmRun extends Backward<[dy: Float32Array], LstmGradients> {
   state: Float32Array;
 }
 
+/** In the sizes of the arguments. */
 export interface LstmGradients {
+  /** [time, lane, feature] */
   x: Float32Array;
   /** As the weights. */
   weights: LayerWeights[];
@@ -82,13 +89,21 @@ export function lstm(input: LstmArguments): LstmRun {
   });
 }
 
+/** A chunk with its halo, the weights, and the window. */
 export interface AttentiveLstmArguments extends Recurrent {
   /** `[left + time + right, lane, embedding]`: the chunk with a halo of frames around it. */
   v: Tensor;
   /** `[left + time + right, lane]`: 0 where a frame is missing; default: none is. */
   valid?: Uint8Array;
   /** Frames of the window: floor(window / 2) before the current one, the rest after it; or both reaches. */
-  window: number | { left: number; right: number };
+  window:
+    | number
+    | {
+        /** Frames before the current one. */
+        left: number;
+        /** Frames after it. */
+        right: number;
+      };
   /** Default: 'gdp'. */
   attention?: WindowScore;
   /** gdp: Wa [hidden, embedding]; static: logits [window]; uniform: none. */
@@ -101,6 +116,7 @@ export interface AttentiveLstmArguments extends Recurrent {
   bypass?: boolean;
 }
 
+/** What {@link attentiveLstm} gives. */
 export interface AttentiveLstmRun extends Backward<[dy: Float32Array], AttentiveLstmGradients> {
   /** [time, lane, hidden]; 0 beyond a lane's frames. */
   y: Float32Array;
@@ -110,10 +126,13 @@ export interface AttentiveLstmRun extends Backward<[dy: Float32Array], Attentive
   attention: Float32Array;
 }
 
+/** In the sizes of the arguments. */
 export interface AttentiveLstmGradients {
+  /** `[left + time + right, lane, embedding]` */
   v: Float32Array;
   /** Null for 'uniform'. */
   score: Float32Array | null;
+  /** As the weights. */
   weights: LayerWeights[];
 }
 

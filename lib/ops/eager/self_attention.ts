@@ -1,15 +1,24 @@
 import { selfAttention as selfAttentionGraph } from '../self_attention.ts';
 import { type Backward, eager, type Frames, sizesOf, type Tensor } from './session.ts';
 
+/** What {@link selfAttention} takes. */
 export interface SelfAttentionArguments extends Frames {
   /** `[time, lane, 3 heads size]`: q, k and v of each frame, each [heads, size]. */
   x: Tensor;
+  /** Each looks at `size` features. */
   heads: number;
   /** `[time, lane]`: 0 where a frame is missing, and gets no weight; default: none is. */
   valid?: Uint8Array | null;
 }
 
-export interface SelfAttentionRun extends Backward<[dy: Float32Array], { x: Float32Array }> {
+/** In the sizes of the arguments. */
+export interface SelfAttentionGradients {
+  /** As the argument. */
+  x: Float32Array;
+}
+
+/** What {@link selfAttention} gives. */
+export interface SelfAttentionRun extends Backward<[dy: Float32Array], SelfAttentionGradients> {
   /** [time, lane, heads size] */
   y: Float32Array;
 }
@@ -22,7 +31,7 @@ export interface SelfAttentionRun extends Backward<[dy: Float32Array], { x: Floa
 export function selfAttention({ x, heads, valid, ...frames }: SelfAttentionArguments): SelfAttentionRun {
   const op = 'self_attention';
   const [time, lanes] = sizesOf(op, 'x', x);
-  return eager<Pick<SelfAttentionRun, 'y'>, { x: Float32Array }, [Float32Array]>(
+  return eager<Pick<SelfAttentionRun, 'y'>, SelfAttentionGradients, [Float32Array]>(
     op,
     [time, lanes],
     frames,

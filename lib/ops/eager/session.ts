@@ -8,7 +8,9 @@ import { gone, made, outsideScopes } from '../../graph/scope.ts';
 
 /** An activation: row-major float32 with its shape, [time, lane, feature]. */
 export interface Tensor {
+  /** As many values as the product of `dims`. */
   readonly data: Float32Array;
+  /** Sizes of the axes. */
   readonly dims: readonly number[];
 }
 

@@ -29,11 +29,15 @@ import type { System } from './systems.ts';
 
 /** One point of a grid: what it is called, and the model and options that it stands for. */
 export interface GridPoint {
+  /** As tables call it. */
   name: string;
+  /** Its network. */
   model: Model;
+  /** What it is trained with. */
   options: TrainOptions;
 }
 
+/** How systems are compared: training options beside. */
 export interface CompareOptions extends TrainOptions {
   /** Where everything goes; what an earlier call has left there is not computed again. */
   out: string;
@@ -52,34 +56,65 @@ export interface CompareOptions extends TrainOptions {
 
 /** What a system came to. */
 export interface ComparedSystem {
+  /** As tables call it. */
   name: string;
+  /** What it is, in a sentence. */
   description: string;
   /** Of each replica, all parts joined. */
   scores: Scores[];
+  /** Over sessions. */
   intervals: SessionIntervals;
+  /** What the same predictions reach that know nothing of when. */
   chance: ReturnType<typeof chanceLevels>;
+  /** Of every session by itself. */
   sessionScores: ReturnType<typeof sessionScores>;
+  /** Wall-clock time of fitting and predicting. */
   seconds: number;
-  /** By part: what was chosen there, and what a reader must know. */
-  parts: Record<string, { chosen?: unknown; epochs: number[]; notes: string[] }>;
+  /** By part. */
+  parts: Record<
+    string,
+    {
+      /** The penalty, the point of the grid, ...; absent: there was no choice. */
+      chosen?: unknown;
+      /** That each replica kept. */
+      epochs: number[];
+      /** What a reader must know. */
+      notes: string[];
+    }
+  >;
 }
 
+/** Systems side by side, on the same sessions. */
 export interface Comparison {
+  /** The data set's name. */
   dataset: string;
   /** What is scored, in words. */
   scored: string;
+  /** That are scored. */
   sessions: number;
-  /** Of each part, the sequences that everything was fitted to and chosen on, and those that are scored. */
-  parts: Record<string, { fitted: string[]; scored: string[] }>;
+  /** By name. */
+  parts: Record<
+    string,
+    {
+      /** Ids of what everything was fitted to and chosen on. */
+      fitted: string[];
+      /** Ids of what is scored. */
+      scored: string[];
+    }
+  >;
+  /** In the order given. */
   systems: ComparedSystem[];
   /** Each system against the reference. */
   tests: PairedComparison[];
+  /** The name of the system that the others are compared with. */
   reference: string;
   /** The curves of replica 0, by system; gold beside it. */
   curves: ScoredSystem[];
+  /** What the networks were trained with. */
   settings: TrainingSettings;
 }
 
+/** Told what is being fitted: `report` while a network trains. */
 export type CompareProgress = (place: { system: string; part: string; report?: EpochReport }) => void;
 
 /**

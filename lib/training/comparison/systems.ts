@@ -1,16 +1,28 @@
 import type { Dataset } from '../../data/index.ts';
 import { CircumplexError } from '../../errors.ts';
 import { FUSIONS, type Fusion, type Model, type Stream } from '../../models/model.ts';
-import { presetSettings, presets } from '../../models/presets.ts';
+import { presets } from '../../models/presets.ts';
 import type { TrainingSettings } from '../options.ts';
+import { presetSettings } from '../preset_settings.ts';
 
 /** What can stand in a comparison: networks, and what networks must beat. */
 export type System =
-  | { kind: 'mean' | 'ridge' | 'svr'; name: string; description: string }
   | {
-      kind: 'network';
+      /** The train mean, a ridge regression or a support vector regression. */
+      kind: 'mean' | 'ridge' | 'svr';
+      /** As tables call it. */
       name: string;
+      /** What it is, in a sentence. */
       description: string;
+    }
+  | {
+      /** Trained as `train` does. */
+      kind: 'network';
+      /** As tables call it. */
+      name: string;
+      /** What it is, in a sentence. */
+      description: string;
+      /** Its network. */
       model: Model;
       /** What it must be trained with, whatever the others are. */
       options?: Partial<TrainingSettings>;
@@ -97,9 +109,8 @@ const SVR_DESCRIPTIONS: Record<(typeof SVR_FUSIONS)[number], string> = {
   'svr-kalman-smoother': "Kalman smoother over the modalities' regressions",
 };
 
-/** Its own rate and frames, from the preset; loss, epochs and patience are those of the comparison. */
-const { chunk, lanes, learningRate, dropout, preprocessing } = presetSettings['b2-trans'];
-const WHOLE_SEQUENCES = { chunk, lanes, learningRate, dropout, preprocessing, bypass: 0 } as const;
+/** Its own rate and frames, from the preset; what is left out here is the comparison's. */
+const { loss, epochs, patience, schedule, clip, ...WHOLE_SEQUENCES } = presetSettings['b2-trans'];
 
 function network(name: string, description: string, model: Model) {
   return { kind: 'network' as const, name, description, model };

@@ -5,10 +5,11 @@ import { type ConventionName, type Scores, score } from '../../evaluation/index.
 import { readCheckpoint } from '../../models/checkpoint.ts';
 import { type Fusion, type Model, type Stream, stream } from '../../models/model.ts';
 import { type Prediction, predict } from '../../models/predict.ts';
-import { presetSettings, presets } from '../../models/presets.ts';
+import { presets } from '../../models/presets.ts';
 import { version } from '../../version.ts';
-import type { TrainOptions } from '../options.ts';
+import { resolveSettings, type TrainOptions } from '../options.ts';
 import { type Part, parts } from '../parts.ts';
+import { presetSettings } from '../preset_settings.ts';
 import { openResumable } from '../resumable_directory.ts';
 import { fingerprint } from '../run_directory.ts';
 import type { EpochReport } from '../trainer.ts';
@@ -132,8 +133,9 @@ export async function reproduceLucas2020(
   options: Lucas2020Options,
   onReport: (report: Lucas2020Report) => void = () => {},
 ): Promise<Reproduction> {
-  const { replicas = 10, epochs = presetSettings.lucas2020.epochs, seed = 0, dataSeed = 0, out } = options;
-  const bypass = Math.min(presetSettings.lucas2020.bypass, Math.floor(epochs / 2));
+  const paper = resolveSettings(presetSettings.lucas2020);
+  const { replicas = 10, epochs = paper.epochs, seed = 0, dataSeed = 0, out } = options;
+  const bypass = Math.min(paper.bypass, Math.floor(epochs / 2));
   const settings: Lucas2020Settings = { replicas, epochs, bypass, seed, dataSeed };
   const preset = presets.lucas2020(dataset);
   const chosen = order(options.only);

@@ -1,8 +1,9 @@
 import type { Dataset } from '../../data/index.ts';
 import { type ScoredSequence, type Scores, score } from '../../evaluation/index.ts';
-import { presetSettings, presets } from '../../models/presets.ts';
+import { presets } from '../../models/presets.ts';
 import { type Fitted, predictByRidge, predictTrainMean, type RidgeSettings } from '../comparison/linear.ts';
 import { type Part, parts } from '../parts.ts';
+import { presetSettings } from '../preset_settings.ts';
 
 /** The configuration recommended for gold that changes slowly, on audio and video. */
 export const recommended = {
