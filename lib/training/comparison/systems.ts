@@ -109,7 +109,7 @@ const SVR_DESCRIPTIONS: Record<(typeof SVR_FUSIONS)[number], string> = {
   'svr-kalman-smoother': "Kalman smoother over the modalities' regressions",
 };
 
-/** Its own rate and frames, from the preset; loss, epochs and patience are those of the comparison. */
+/** Its own rate and frames, from the preset; what is left out here is the comparison's. */
 const { loss, epochs, patience, schedule, clip, ...WHOLE_SEQUENCES } = presetSettings['b2-trans'];
 
 function network(name: string, description: string, model: Model) {
