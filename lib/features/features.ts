@@ -1,8 +1,8 @@
 import { CircumplexError } from '../errors.ts';
-import { kindOf, resolveRecipe } from './kinds.ts';
+import { openExtractor, type RecipeExtractor } from './extractor.ts';
 import { checkRate, pictures } from './pictures.ts';
 import { type MediaInfo, probe } from './probe.ts';
-import type { Context, Demand, Extractor, Piece, Recipe } from './recipe.ts';
+import type { Piece, Recipe } from './recipe.ts';
 import { soundChannels } from './sound.ts';
 
 /** The features of a label frame. */
@@ -90,15 +90,18 @@ async function openReading(
   checkRate(rate);
   if (Object.keys(recipes).length === 0) throw new CircumplexError('ERR_CONFIG', 'there is no recipe of any modality.');
   const info = typeof recording === 'string' ? await probe(recording) : recording;
-  const context = { rate, threads, recording: info, signal };
   const modalities: Modality[] = [];
   try {
-    for (const [name, recipe] of Object.entries(recipes)) modalities.push(await openModality(name, recipe, context));
+    for (const [name, recipe] of Object.entries(recipes)) {
+      modalities.push(new Modality(name, await openExtractor(recipe, { rate, threads })));
+    }
   } catch (error) {
-    for (const { extractor } of modalities) await extractor.dispose?.();
+    for (const { extractor } of modalities) await extractor.dispose();
     throw error;
   }
-  const tracks = sharedTracks(modalities).map((group) => new Track(group, context, onWarning));
+  const tracks = sharedTracks(modalities).map(
+    (group) => new Track(group, { recording: info, rate, signal }, onWarning),
+  );
   return { info, rate, modalities, tracks, onWarning };
 }
 
@@ -127,8 +130,7 @@ class Modality {
 
   constructor(
     readonly name: string,
-    readonly demand: Demand,
-    readonly extractor: Extractor<unknown>,
+    readonly extractor: RecipeExtractor,
   ) {}
 
   get size(): number {
@@ -152,17 +154,11 @@ class Modality {
   }
 }
 
-async function openModality(name: string, recipe: Recipe, context: Context): Promise<Modality> {
-  const kind = kindOf(recipe);
-  const resolved = resolveRecipe(recipe);
-  return new Modality(name, kind.demand(resolved), (await kind.open(resolved, context)) as Extractor<unknown>);
-}
-
 /** Modalities of the same demand, which one decoding serves. */
 function sharedTracks(modalities: readonly Modality[]): Modality[][] {
   const groups = new Map<string, Modality[]>();
   for (const modality of modalities) {
-    const key = JSON.stringify(modality.demand);
+    const key = JSON.stringify(modality.extractor.demand);
     groups.set(key, [...(groups.get(key) ?? []), modality]);
   }
   return [...groups.values()];
@@ -175,7 +171,7 @@ class Track {
 
   constructor(
     private readonly modalities: Modality[],
-    private readonly context: Context,
+    private readonly source: { recording: MediaInfo; rate: number; signal: AbortSignal | undefined },
     private readonly onWarning: (sentence: string) => void,
   ) {
     this.steps = this.run();
@@ -191,11 +187,11 @@ class Track {
 
   async stop(): Promise<void> {
     await this.steps?.return();
-    for (const { extractor } of this.modalities) await extractor.dispose?.();
+    for (const { extractor } of this.modalities) await extractor.dispose();
   }
 
   private async *run(): AsyncGenerator<void, void, undefined> {
-    const { rate } = this.context;
+    const { rate } = this.source;
     try {
       let isFirst = true;
       for await (const piece of this.pieces()) {
@@ -218,8 +214,8 @@ class Track {
   }
 
   private pieces(): AsyncIterable<Piece<'sound'> | Piece<'pictures'>> {
-    const { recording, rate, signal } = this.context;
-    const { demand } = this.modalities[0] as Modality;
+    const { recording, rate, signal } = this.source;
+    const { demand } = (this.modalities[0] as Modality).extractor;
     return demand.medium === 'sound'
       ? soundChannels(recording, { ...demand, signal })
       : pictures(recording, { rate, size: demand.size ?? undefined, signal });
