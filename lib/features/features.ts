@@ -1,5 +1,6 @@
 import { CircumplexError } from '../errors.ts';
 import { openExtractor, type RecipeExtractor } from './extractor.ts';
+import { mediaError } from './ffmpeg.ts';
 import { checkRate, pictures } from './pictures.ts';
 import { type MediaInfo, probe } from './probe.ts';
 import type { Piece, Recipe } from './recipe.ts';
@@ -113,7 +114,11 @@ async function* frames({ info, rate, modalities, tracks, onWarning }: Reading): 
       const rows = modalities.map((modality) => [modality.name, modality.row(frame)] as const);
       yield { frame, time: frame / rate, features: Object.fromEntries(rows) };
     }
-    if (modalities.every(({ end }) => end === 0)) throw tracks.find(({ failure }) => failure)?.failure;
+    if (modalities.every(({ end }) => end === 0)) {
+      throw (
+        tracks.find(({ failure }) => failure)?.failure ?? mediaError(info.path, 'it is too short for a single frame')
+      );
+    }
     warnOfEarlyEnd(info, Math.max(...modalities.map(({ end }) => end)) / rate, onWarning);
   } finally {
     await Promise.all(tracks.map((track) => track.stop()));
