@@ -10,7 +10,7 @@ const ON_CALL = {
     /(evaluation\/(kalman|ridge|svr|train_mean)|training\/(?!index|postprocessing|preset_settings|tensorboard)(\w+|experiments\/\w+|comparison\/(?!systems)\w+))\.ts$/,
   onnx: /(lib\/onnx\/\w+|faces\/face_api_graphs)\.ts$/,
   features:
-    /features\/(embed|features|ffmpeg|onnx|optional|pictures|probe|sound|workers|faces\/(?!face_features|face_api_graphs|network_recipe|alignment|face\.)\w+)\.ts$/,
+    /features\/(embed|extractor|features|ffmpeg|onnx|optional|pictures|probe|sound|workers|faces\/(?!face_features|face_api_graphs|network_recipe|alignment|face\.)\w+)\.ts$/,
 };
 
 /** Of the rest all that an entry may need lies in one chunk: one file more takes longer to load than the code in it. */

@@ -1,8 +1,9 @@
 import { CircumplexError } from '../errors.ts';
-import { kindOf, resolveRecipe } from './kinds.ts';
+import { openExtractor, type RecipeExtractor } from './extractor.ts';
+import { mediaError } from './ffmpeg.ts';
 import { checkRate, pictures } from './pictures.ts';
 import { type MediaInfo, probe } from './probe.ts';
-import type { Context, Demand, Extractor, Piece, Recipe } from './recipe.ts';
+import type { Piece, Recipe } from './recipe.ts';
 import { soundChannels } from './sound.ts';
 
 /** The features of a label frame. */
@@ -93,15 +94,18 @@ async function openReading(
   checkRate(rate);
   if (Object.keys(recipes).length === 0) throw new CircumplexError('ERR_CONFIG', 'there is no recipe of any modality.');
   const info = typeof recording === 'string' ? await probe(recording) : recording;
-  const context = { rate, threads, recording: info, signal };
   const modalities: Modality[] = [];
   try {
-    for (const [name, recipe] of Object.entries(recipes)) modalities.push(await openModality(name, recipe, context));
+    for (const [name, recipe] of Object.entries(recipes)) {
+      modalities.push(new Modality(name, await openExtractor(recipe, { rate, threads })));
+    }
   } catch (error) {
-    for (const { extractor } of modalities) await extractor.dispose?.();
+    for (const { extractor } of modalities) await extractor.dispose();
     throw error;
   }
-  const tracks = sharedTracks(modalities).map((group) => new Track(group, context, onWarning));
+  const tracks = sharedTracks(modalities).map(
+    (group) => new Track(group, { recording: info, rate, signal }, onWarning),
+  );
   return { info, rate, modalities, tracks, onWarning };
 }
 
@@ -113,7 +117,11 @@ async function* frames({ info, rate, modalities, tracks, onWarning }: Reading): 
       const rows = modalities.map((modality) => [modality.name, modality.row(frame)] as const);
       yield { frame, time: frame / rate, features: Object.fromEntries(rows) };
     }
-    if (modalities.every(({ end }) => end === 0)) throw tracks.find(({ failure }) => failure)?.failure;
+    if (modalities.every(({ end }) => end === 0)) {
+      throw (
+        tracks.find(({ failure }) => failure)?.failure ?? mediaError(info.path, 'it is too short for a single frame')
+      );
+    }
     warnOfEarlyEnd(info, Math.max(...modalities.map(({ end }) => end)) / rate, onWarning);
   } finally {
     await Promise.all(tracks.map((track) => track.stop()));
@@ -130,8 +138,7 @@ class Modality {
 
   constructor(
     readonly name: string,
-    readonly demand: Demand,
-    readonly extractor: Extractor<unknown>,
+    readonly extractor: RecipeExtractor,
   ) {}
 
   get size(): number {
@@ -155,17 +162,11 @@ class Modality {
   }
 }
 
-async function openModality(name: string, recipe: Recipe, context: Context): Promise<Modality> {
-  const kind = kindOf(recipe);
-  const resolved = resolveRecipe(recipe);
-  return new Modality(name, kind.demand(resolved), (await kind.open(resolved, context)) as Extractor<unknown>);
-}
-
 /** Modalities of the same demand, which one decoding serves. */
 function sharedTracks(modalities: readonly Modality[]): Modality[][] {
   const groups = new Map<string, Modality[]>();
   for (const modality of modalities) {
-    const key = JSON.stringify(modality.demand);
+    const key = JSON.stringify(modality.extractor.demand);
     groups.set(key, [...(groups.get(key) ?? []), modality]);
   }
   return [...groups.values()];
@@ -178,7 +179,7 @@ class Track {
 
   constructor(
     private readonly modalities: Modality[],
-    private readonly context: Context,
+    private readonly source: { recording: MediaInfo; rate: number; signal: AbortSignal | undefined },
     private readonly onWarning: (sentence: string) => void,
   ) {
     this.steps = this.run();
@@ -194,11 +195,11 @@ class Track {
 
   async stop(): Promise<void> {
     await this.steps?.return();
-    for (const { extractor } of this.modalities) await extractor.dispose?.();
+    for (const { extractor } of this.modalities) await extractor.dispose();
   }
 
   private async *run(): AsyncGenerator<void, void, undefined> {
-    const { rate } = this.context;
+    const { rate } = this.source;
     try {
       let isFirst = true;
       for await (const piece of this.pieces()) {
@@ -221,8 +222,8 @@ class Track {
   }
 
   private pieces(): AsyncIterable<Piece<'sound'> | Piece<'pictures'>> {
-    const { recording, rate, signal } = this.context;
-    const { demand } = this.modalities[0] as Modality;
+    const { recording, rate, signal } = this.source;
+    const { demand } = (this.modalities[0] as Modality).extractor;
     return demand.medium === 'sound'
       ? soundChannels(recording, { ...demand, signal })
       : pictures(recording, { rate, size: demand.size ?? undefined, signal });

@@ -61,10 +61,10 @@ export function inputSize({ shape }: NetworkRecipe): number {
  * Loads a network of sound.
  *
  * @param threads that it may use
- * @throws as `openOnnx` does
+ * @throws as `openOnnx` does; so does `run`, ERR_DATA for values that are not finite
  */
 export async function openNetwork(recipe: NetworkRecipe, threads: number): Promise<Network> {
-  const { openOnnx } = await import('./onnx.ts');
+  const { networkError, openOnnx } = await import('./onnx.ts');
   const network = await openOnnx(recipe, recipe.output, threads);
   const output = network.outputs[0]?.name as string;
   return {
@@ -73,6 +73,9 @@ export async function openNetwork(recipe: NetworkRecipe, threads: number): Promi
       const data = scale === 1 && offset === 0 ? values : values.map((x) => scale * x + offset);
       const dims = shape.map((size) => (size === -1 ? count : size));
       const result = (await network.run({ data, dims }))[output] as OnnxTensor;
+      if (!result.data.every(Number.isFinite)) {
+        throw networkError(recipe.file, 'it gives values that are not finite: check "scale" and "offset"');
+      }
       return { values: result.data, dims: [...result.dims] };
     },
     dispose: () => network.dispose(),

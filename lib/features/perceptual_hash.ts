@@ -1,7 +1,7 @@
 /** The hash is taken of a picture of this many pixels each way, and keeps so many of its lowest frequencies each way. */
 const [SIDE, KEPT] = [48, 12] as const;
 
-export const HASH_BITS = KEPT * KEPT;
+const HASH_BITS = KEPT * KEPT;
 
 /** `[frequency, place]`: a type 2 cosine transform, of the frequencies that are kept. */
 const COSINES = Float64Array.from({ length: KEPT * SIDE }, (_, i) => {

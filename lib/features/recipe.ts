@@ -1,7 +1,6 @@
 import type { Recipe } from '../data/index.ts';
 import { brief, CircumplexError } from '../errors.ts';
 import type { Picture } from './pictures.ts';
-import type { MediaInfo } from './probe.ts';
 
 export type { Recipe };
 
@@ -41,10 +40,8 @@ export interface Extractor<P> {
 export interface Context {
   /** Label frames a second; frame k is at k / rate seconds. */
   rate: number;
-  recording: MediaInfo;
   /** That it may use. */
   threads: number;
-  signal?: AbortSignal | undefined;
 }
 
 /** A kind of recipe. `R` is a recipe with every setting filled in. */

@@ -83,6 +83,7 @@ export class Session implements Disposable {
       job.controller.abort();
       this.#forget(id, job);
     };
+    if (signal.aborted) leave();
     signal.addEventListener('abort', leave, { once: true });
     try {
       return await job.result;

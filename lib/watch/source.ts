@@ -76,7 +76,7 @@ async function predictSequence(
 }
 
 /** The first sequence of a data set, as the models see it. */
-export async function predictRecording(
+async function predictRecording(
   data: Dataset,
   checkpoints: readonly Checkpoint[],
   device: DeviceOptions,

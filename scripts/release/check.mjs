@@ -58,7 +58,9 @@ function contents({ size, unpackedSize, files }) {
   const names = files.map(({ path }) => path);
   const needed = [
     ...architectures.map((arch) => `prebuilds/linux-${arch}/circumplex.glibc.node`),
-    ...['index.mjs', 'index.cjs', 'index.d.mts', 'index.d.cts', 'cli/main.mjs'].map((name) => `dist/${name}`),
+    ...['index.mjs', 'index.cjs', 'index.d.mts', 'index.d.cts', 'cli/main.mjs', 'features/worker.mjs'].map(
+      (name) => `dist/${name}`,
+    ),
     'LICENSE',
     'README.md',
   ];

@@ -337,6 +337,20 @@ describe('the dimension fusion', () => {
     };
     expectSameFunction(found, expected, [...predictions, ...states, weight, bias]);
   });
+
+  it('leaves nothing behind but its results, outside of tf.tidy too', () => {
+    const [a, b, u, v, weight] = [
+      draw(2, 3, 2),
+      draw(2, 3, 2),
+      draw(2, 3, 4),
+      draw(2, 3, 1),
+      draw(2, 5, 2),
+    ] as Core.Tensor3D[];
+    const before = [tf.memory().numTensors, memory().blocks];
+    const { z, attention } = dimensionFusion([a!, b!], { states: [u!, v!], weight: weight! });
+    tf.dispose([z, attention]);
+    expect([tf.memory().numTensors, memory().blocks]).toEqual(before);
+  });
 });
 
 describe('a model of all layers', () => {

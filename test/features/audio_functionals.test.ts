@@ -5,12 +5,10 @@ import { joined } from '../../lib/features/rows.ts';
 import { binding } from '../../lib/native.ts';
 import { random } from '../../lib/random.ts';
 
-const recording = { path: 'made', duration: null, video: null, audio: null };
-
 /** Rows of a recording that comes in pieces of these lengths, over and over; by name. */
 async function functionals(samples: Float32Array, settings: object = {}, pieces = [1024], rate = 25) {
   const recipe = audioFunctionals.resolve({ kind: 'audio-functionals', ...settings });
-  const extractor = await audioFunctionals.open(recipe, { rate, recording, threads: 1 });
+  const extractor = await audioFunctionals.open(recipe, { rate, threads: 1 });
   const rows: Float32Array[] = [];
   for (let at = 0, i = 0; at < samples.length; at += pieces[i++ % pieces.length]!) {
     rows.push(await extractor.push([samples.subarray(at, at + pieces[i % pieces.length]!)]));

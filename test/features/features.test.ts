@@ -30,6 +30,14 @@ describe.skipIf(!hasFfmpeg)('features', () => {
     });
   });
 
+  it('of less than a frame are an error that says so', async () => {
+    const path = made('instant.wav', ...tone(0.01));
+    await expect(allFeatures(path, { audio: { kind: 'sound-signals' } })).rejects.toMatchObject({
+      code: 'ERR_MEDIA',
+      message: expect.stringContaining('too short for a single frame'),
+    });
+  });
+
   it('are missing where a track has ended, and before it begins', async () => {
     const late = ['-itsoffset', '1', ...halves(1)];
     const path = made('apart.mkv', ...late, ...tone(3), ...LOSSLESS);

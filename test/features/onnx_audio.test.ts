@@ -5,8 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { allFeatures, features } from '../../lib/features/features.ts';
 import { resolveRecipe } from '../../lib/features/kinds.ts';
 import { sound } from '../../lib/features/sound.ts';
+import type { OnnxGraph } from '../../lib/onnx/model.ts';
+import { folder } from '../data/folder.ts';
+import { networkFile, value } from './faces/networks.ts';
 import { hasPeers } from './peers.ts';
-import { CLIPS, collect, concatenated, hasClips } from './recordings.ts';
+import { CLIPS, collect, concatenated, hasClips, hasFfmpeg, record, tone } from './recordings.ts';
 
 const SPEECH = join(import.meta.dirname, '../../../shared/data/speech_embedding');
 
@@ -33,6 +36,26 @@ const NETWORKS = [
 ];
 const RECIPE = { kind: 'onnx-audio', input: 'samples', window: 12640, networks: NETWORKS };
 const clip = join(CLIPS, 'bbaf2n.mpg');
+
+it.skipIf(!hasFfmpeg || !hasPeers('onnxruntime-node'))(
+  'a network whose values leave the numbers is refused',
+  async () => {
+    const graph: OnnxGraph = {
+      name: 'loud',
+      inputs: [value('x', ['windows', 400])],
+      nodes: [{ operator: 'Mul', inputs: ['x', 'k'], outputs: ['y'] }],
+      outputs: [value('y', ['windows', 400])],
+      initializers: [{ name: 'k', dims: [1], data: Float32Array.of(1e38) }],
+    };
+    const networks = [{ ...(await networkFile(graph)), shape: [-1, 400], scale: 1e30 }];
+    const recipe = { kind: 'onnx-audio', input: 'samples', window: 400, networks };
+    const path = record(join(await folder(), 'tone.wav'), ...tone(1));
+    await expect(allFeatures(path, { audio: recipe })).rejects.toMatchObject({
+      code: 'ERR_DATA',
+      message: expect.stringMatching(/network\.onnx: it gives values that are not finite: check "scale" and "offset"/),
+    });
+  },
+);
 
 describe.skipIf(!hasNetwork)('a real network of speech', () => {
   it('gives 96 values a label frame, those of its two files run by hand', async () => {

@@ -92,6 +92,13 @@ it('what nobody waits for any longer is stopped, and begun anew when somebody as
   expect((await again).head.id).toBe('dev_1');
 });
 
+it('nothing is computed for somebody who is gone already', async () => {
+  const { source, asked } = sourceOf(['dev_1']);
+  using session = await open(source);
+  await expect(session.load('dev_1', AbortSignal.abort())).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  expect(asked).toEqual([]);
+});
+
 it('who asks again before it has stopped gets it all the same', async () => {
   const { source, asked } = sourceOf(['dev_1']);
   using session = await open(source);

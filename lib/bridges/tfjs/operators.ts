@@ -175,38 +175,41 @@ export function dimensionFusion(
   /** `[batch, time, output, stream]`: the streams' weights, without a gradient. */
   attention: Tensor4D;
 } {
-  const [batch, time, outputs] = (predictions[0] as Tensor3D).shape;
-  const timeFirst = (x: Tensor3D) => {
-    const [rows, frames, width] = x.shape;
-    return { data: swapped(floats(x), rows, frames, width), dims: [frames, rows, width] };
-  };
-  const context = states ? (tf.concat([...states], 2) as Tensor3D) : null;
-  const optional = [context, weight, bias].filter((tensor) => tensor) as Tensor[];
-  let seen: Float32Array = new Float32Array();
-  const z = differentiable([...predictions, ...optional], (): Run => {
-    const run = eagerFusion({
-      predictions: predictions.map(timeFirst),
-      ...(context ? { context: timeFirst(context) } : {}),
-      ...(weight ? { weight: floats(weight) } : {}),
-      ...(bias ? { bias: floats(bias) } : {}),
-      ...(valid ? { valid: valid.map((mask) => mask && paddedMask(mask, 0, time)) } : {}),
-    });
-    seen = swapped(run.attention, time, batch, outputs * predictions.length);
-    return {
-      y: { values: swapped(run.z, time, batch, outputs), shape: [batch, time, outputs] },
-      backward: (dz) => {
-        const gradients = run.backward(swapped(dz, batch, time, outputs));
-        const batchFirst = (values: Float32Array) => swapped(values, time, batch, values.length / (time * batch));
-        return [
-          ...gradients.predictions.map(batchFirst),
-          ...(gradients.context ? [batchFirst(gradients.context)] : []),
-          ...[gradients.weight, gradients.bias].filter((values) => values !== null),
-        ];
-      },
-      dispose: () => run.dispose(),
+  // What is laid side by side on the way goes when it is done.
+  return tf.tidy(() => {
+    const [batch, time, outputs] = (predictions[0] as Tensor3D).shape;
+    const timeFirst = (x: Tensor3D) => {
+      const [rows, frames, width] = x.shape;
+      return { data: swapped(floats(x), rows, frames, width), dims: [frames, rows, width] };
     };
-  }) as Tensor3D;
-  return { z, attention: tf.tensor4d(seen, [batch, time, outputs, predictions.length]) };
+    const context = states ? (tf.concat([...states], 2) as Tensor3D) : null;
+    const optional = [context, weight, bias].filter((tensor) => tensor) as Tensor[];
+    let seen: Float32Array = new Float32Array();
+    const z = differentiable([...predictions, ...optional], (): Run => {
+      const run = eagerFusion({
+        predictions: predictions.map(timeFirst),
+        ...(context ? { context: timeFirst(context) } : {}),
+        ...(weight ? { weight: floats(weight) } : {}),
+        ...(bias ? { bias: floats(bias) } : {}),
+        ...(valid ? { valid: valid.map((mask) => mask && paddedMask(mask, 0, time)) } : {}),
+      });
+      seen = swapped(run.attention, time, batch, outputs * predictions.length);
+      return {
+        y: { values: swapped(run.z, time, batch, outputs), shape: [batch, time, outputs] },
+        backward: (dz) => {
+          const gradients = run.backward(swapped(dz, batch, time, outputs));
+          const batchFirst = (values: Float32Array) => swapped(values, time, batch, values.length / (time * batch));
+          return [
+            ...gradients.predictions.map(batchFirst),
+            ...(gradients.context ? [batchFirst(gradients.context)] : []),
+            ...[gradients.weight, gradients.bias].filter((values) => values !== null),
+          ];
+        },
+        dispose: () => run.dispose(),
+      };
+    }) as Tensor3D;
+    return { z, attention: tf.tensor4d(seen, [batch, time, outputs, predictions.length]) };
+  });
 }
 
 function unitsOf(weights: readonly CellWeights[]): number {

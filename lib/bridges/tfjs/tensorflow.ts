@@ -19,9 +19,8 @@ function tensorflow(): { core: typeof Core; layers: typeof Layers } {
     }
   }
   const remedy = 'npm install @tensorflow/tfjs, or @tensorflow/tfjs-core, -layers and a backend';
-  throw new CircumplexError('ERR_CONFIG', `circumplex/tfjs needs TensorFlow.js 4, which is not installed: ${remedy}`, {
-    cause: new AggregateError(causes),
-  });
+  const what = 'circumplex/tfjs needs TensorFlow.js 4, which is not installed';
+  throw new CircumplexError('ERR_NOT_INSTALLED', `${what}: ${remedy}`, { cause: new AggregateError(causes) });
 }
 
 const { core, layers } = tensorflow();

@@ -41,6 +41,8 @@ async function makeRuntime(threads: number): Promise<FaceApiRuntime> {
   const network = (name: ModelName): Promise<OnnxNetwork> => {
     const opening = open.get(name) ?? openModel(name, threads);
     open.set(name, opening);
+    // What is not there now may be installed later.
+    opening.catch(() => open.delete(name));
     return opening;
   };
   // Whatever is asked for, this one is needed: what is not installed is said here.

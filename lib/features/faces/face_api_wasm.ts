@@ -87,8 +87,10 @@ async function load(): Promise<FaceApiRuntime> {
   const loading = new Map<NetworkName, Promise<void>>();
   /** Runs a network on a picture. */
   const on = async <T>(name: NetworkName, picture: Picture, run: (x: Tensor) => Promise<T>): Promise<T> => {
-    if (!loading.has(name)) loading.set(name, nets[name].loadFromDisk(folder));
-    await loading.get(name);
+    const loaded = loading.get(name) ?? nets[name].loadFromDisk(folder);
+    loading.set(name, loaded);
+    loaded.catch(() => loading.delete(name));
+    await loaded;
     const x = tf.tensor3d(Int32Array.from(picture.data), [picture.height, picture.width, 3], 'int32');
     try {
       return await run(x);

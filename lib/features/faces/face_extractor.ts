@@ -2,8 +2,8 @@ import type { Picture } from '../pictures.ts';
 import type { Context, Extractor } from '../recipe.ts';
 import { missingRow } from '../rows.ts';
 import type { FaceDetector } from './face.ts';
-import { FACE_API_EXPRESSIONS, type FaceApi, faceApi, faceApiDetector } from './face_api.ts';
-import type { FaceEmbedding, FaceRecipe } from './face_features.ts';
+import { FACE_API_EXPRESSIONS, type FaceApi, type FaceApiRuntimeName, faceApi, faceApiDetector } from './face_api.ts';
+import { type FaceEmbedding, type FaceRecipe, faceFeatures } from './face_features.ts';
 import { FaceFollower } from './follower.ts';
 import { type FaceEmbedder, openFaceNetwork } from './network.ts';
 import { yunetDetector } from './yunet.ts';
@@ -30,6 +30,20 @@ export async function openFaceFeatures(recipe: FaceRecipe, { rate, threads }: Co
     for (const part of opened) await part.dispose();
     throw error;
   }
+}
+
+/**
+ * Opens a detector of faces.
+ *
+ * @param detector as in a recipe of kind `face`: `face-api` or `yunet`, or either with settings
+ * @throws ERR_CONFIG for settings that do not hold, ERR_NOT_INSTALLED, ERR_FILE, ERR_DATA as the recipe does
+ */
+export async function openFaceDetector(
+  detector: string | (Partial<FaceRecipe['detector']> & { name: string }) = 'face-api',
+  { runtime = 'onnx', threads = 1 }: { runtime?: FaceApiRuntimeName; threads?: number } = {},
+): Promise<FaceDetector> {
+  const recipe = faceFeatures.resolve({ kind: 'face', detector, runtime });
+  return openDetector(recipe.detector, () => faceApi(recipe.runtime, threads), threads);
 }
 
 async function openDetector(

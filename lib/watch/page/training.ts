@@ -63,7 +63,8 @@ export class Training {
     if (this.#epoch !== null && this.#epoch >= done) this.#epoch = null;
     const epoch = this.#epoch ?? done;
     byId('learning-note').hidden = done === 0;
-    if (done > 0) this.#drawCharts(epochs, { done, epoch, end: Math.max(2, Math.min(run.epochs, done * 1.25)) }, width);
+    if (done === 0) byId('learning').replaceChildren();
+    else this.#drawCharts(epochs, { done, epoch, end: Math.max(2, Math.min(run.epochs, done * 1.25)) }, width);
     byId('replicas').replaceChildren(...table(epochs, this.#epoch));
   }
 

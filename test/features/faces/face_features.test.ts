@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { faceFeatures } from '../../../lib/features/faces/face_features.ts';
-import { features, type MediaInfo, type Picture, resolveRecipe } from '../../../lib/features/index.ts';
+import { features, type Picture, resolveRecipe } from '../../../lib/features/index.ts';
 import type { Recipe } from '../../../lib/features/recipe.ts';
 import { hasPeers } from '../peers.ts';
 import { brightCells, describer, networkFile } from './networks.ts';
@@ -71,7 +71,7 @@ async function rows(settings: object, sequence: readonly Picture[]): Promise<num
   const detector = { name: 'yunet', ...(await networkFile(brightCells())), input: 640 };
   const network = { ...(await networkFile(describer())), input: { width: 4, height: 4 }, crop: { margin: 0 } };
   const resolved = faceFeatures.resolve(recipe({ detector, embeddings: [network], ...settings }));
-  const context = { rate: 10, recording: {} as MediaInfo, threads: 1 };
+  const context = { rate: 10, threads: 1 };
   const extractor = await faceFeatures.open(resolved, context);
   const all: number[][] = [];
   for (const picture of sequence) all.push([...(await extractor.push(picture))]);
