@@ -156,6 +156,10 @@ export {
   type EmbedProgress,
   type ExtractorOptions,
   embed,
+  type FaceApiDetection,
+  type FaceApiRuntimeName,
+  type FaceChoice,
+  type FaceCrop,
   type FaceDetector,
   type FaceEmbedding,
   type FaceNetwork,
@@ -166,6 +170,7 @@ export {
   type Landmarks,
   logMel,
   type MediaInfo,
+  type OnnxLayer,
   openExtractor,
   openFaceDetector,
   type PatchPlacement,
@@ -182,6 +187,7 @@ export {
   sound,
   type VideoInfo,
   vggishPatches,
+  type YunetDetection,
 } from './features/index.ts';
 export {
   type Backward,

@@ -10,7 +10,14 @@ import { optionalPackage } from './optional.ts';
  * `index`-th of an operator, from 0, or from the end at -1. Names differ with the program that wrote the file, the order
  * does not.
  */
-export type OnnxLayer = string | { op: string; index: number };
+export type OnnxLayer =
+  | string
+  | {
+      /** The operator: 'Relu'. */
+      op: string;
+      /** Of the nodes of this operator. */
+      index: number;
+    };
 
 export interface OnnxTensor {
   data: Float32Array;

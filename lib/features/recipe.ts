@@ -7,6 +7,7 @@ export type { Recipe };
 /** What an extractor is to be given. Extractors of the same demand share one decoding. */
 export type Demand =
   | {
+      /** Stretches of sound. */
       medium: 'sound';
       /** Samples a second. */
       rate: number;
@@ -14,6 +15,7 @@ export type Demand =
       channels: 1 | 2;
     }
   | {
+      /** The picture of each label frame. */
       medium: 'pictures';
       /** The longest side at most, in pixels; null: pictures as they are. */
       size: number | null;

@@ -10,7 +10,7 @@ export interface Similarity {
 }
 
 /** What is cut out of a picture around a face: aligned by landmarks, or a square around the face's box. */
-export type Crop =
+export type FaceCrop =
   | {
       /** Where the five landmarks come to lie, in pixels of the crop. */
       landmarks: readonly Point[];
@@ -68,7 +68,7 @@ export function similarity(from: readonly Point[], to: readonly Point[]): Simila
  *
  * @returns red, green and blue `[height, width, 3]`; black where the picture ends
  */
-export function cropFace(picture: Picture, face: Face, crop: Crop, width: number, height: number): Uint8Array {
+export function cropFace(picture: Picture, face: Face, crop: FaceCrop, width: number, height: number): Uint8Array {
   const aligned = 'landmarks' in crop ? similarity(crop.landmarks, face.landmarks.five) : null;
   const margin = 'margin' in crop ? crop.margin : 0;
   return warp(picture, aligned ?? squareAround(face.box, margin, width, height), width, height);

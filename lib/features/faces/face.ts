@@ -5,14 +5,19 @@ export type Point = readonly [x: number, y: number];
 
 /** A rectangle in a picture, in pixels. It may reach beyond the picture's edges. */
 export interface Box {
+  /** Of the left edge. */
   x: number;
+  /** Of the upper edge. */
   y: number;
+  /** In pixels. */
   width: number;
+  /** In pixels. */
   height: number;
 }
 
 /** A face that was found in a picture. */
 export interface Detection {
+  /** Where it is. */
   box: Box;
   /** How sure the detector is, 0 to 1. */
   score: number;
@@ -38,6 +43,7 @@ export interface FaceDetector {
   detect(picture: Picture): Promise<Detection[]>;
   /** The landmarks of a face that was found without; null when there are none to be had. */
   landmarks(picture: Picture, detection: Detection): Promise<Landmarks | null>;
+  /** Gives back what its networks hold. */
   dispose(): Promise<void>;
 }
 

@@ -15,6 +15,7 @@ import { wasmRuntime } from './face_api_wasm.ts';
 
 /** How face-api finds faces. */
 export interface FaceApiDetection {
+  /** face-api's own. */
   name: 'face-api';
   /** `tiny` is a small YOLO; `ssd`, SSD on MobileNet, runs on `wasm` alone and takes twenty times as long. */
   network: 'tiny' | 'ssd';

@@ -2,7 +2,7 @@ import { brief } from '../../errors.ts';
 import { type NetworkFile, resolveNetworkFile } from '../network_file.ts';
 import { checkSettings, type Kind, type Recipe, recipeError } from '../recipe.ts';
 import type { FaceApiDetection, FaceApiRuntimeName } from './face_api.ts';
-import type { Choice } from './follower.ts';
+import type { FaceChoice } from './follower.ts';
 import { type FaceNetwork, resolveFaceNetwork } from './network_recipe.ts';
 import type { YunetDetection } from './yunet.ts';
 
@@ -14,11 +14,12 @@ export interface FaceRecipe extends Recipe {
   kind: 'face';
   /** The longest side of the pictures in which faces are looked for, in pixels. */
   size: number;
+  /** What finds faces. */
   detector: FaceApiDetection | YunetDetection;
   /** What executes face-api's networks. */
   runtime: FaceApiRuntimeName;
   /** Whom to follow. */
-  follow: Choice;
+  follow: FaceChoice;
   /** For how many seconds a lost face's last values are held. Then the frames are missing. */
   hold: number;
   /** What describes the face; several stand side by side in a row. */
@@ -114,11 +115,12 @@ function resolveDetector(recipe: Recipe, value: unknown): FaceRecipe['detector']
   return { ...detector, ...of };
 }
 
-function resolveChoice(recipe: Recipe, value: unknown): Choice {
+function resolveChoice(recipe: Recipe, value: unknown): FaceChoice {
   if (value === 'largest') return value;
   const { x, y, ...rest } = (value ?? {}) as Record<string, unknown>;
   const isShare = (share: unknown) => typeof share === 'number' && share >= 0 && share <= 1;
-  if (typeof value === 'object' && isShare(x) && isShare(y) && Object.keys(rest).length === 0) return value as Choice;
+  if (typeof value === 'object' && isShare(x) && isShare(y) && Object.keys(rest).length === 0)
+    return value as FaceChoice;
   throw recipeError(
     recipe,
     `has the "follow" ${brief(value)}, which should be largest, or a place in the picture such as {"x": 0.25, "y": 0.5}`,

@@ -4,7 +4,14 @@ import { squareAround, warp } from './alignment.ts';
 import { area, type Box, centre, type Detection, overlap } from './face.ts';
 
 /** Whom to follow when nobody is followed: the largest face, or the one nearest to a place (shares of width and height). */
-export type Choice = 'largest' | { x: number; y: number };
+export type FaceChoice =
+  | 'largest'
+  | {
+      /** From the left edge, 0 to 1. */
+      x: number;
+      /** From the upper edge, 0 to 1. */
+      y: number;
+    };
 
 /** The person who is followed, at one frame. */
 export interface Followed {
@@ -17,7 +24,7 @@ export interface Followed {
 }
 
 export interface FollowerOptions {
-  choice: Choice;
+  choice: FaceChoice;
   /** How many frames a lost face is waited for. */
   hold: number;
 }

@@ -1,7 +1,7 @@
 import { brief } from '../../errors.ts';
 import { type NetworkFile, resolveNetworkFile } from '../network_file.ts';
 import type { OnnxLayer } from '../onnx.ts';
-import { type Crop, usualLandmarks } from './alignment.ts';
+import { type FaceCrop, usualLandmarks } from './alignment.ts';
 import type { Point } from './face.ts';
 
 /** A network that describes faces, and what to do with it: plain JSON. */
@@ -12,18 +12,21 @@ export interface FaceNetwork extends NetworkFile {
   pooling: 'none' | 'mean' | 'max';
   /** What the network is given: (value - mean) * scale of each channel's 0..255, in float32. */
   input: {
+    /** Of the face that is cut out, in pixels. */
     width: number;
+    /** Of the face that is cut out, in pixels. */
     height: number;
     /** The order of the channels; grey is .299 R + .587 G + .114 B. */
     channels: 'rgb' | 'bgr' | 'gray';
     /** One a channel, in their order here. */
     mean: number[];
+    /** One a channel, in their order here. */
     scale: number[];
     /** [1, channel, height, width] or [1, height, width, channel]; layers that are pooled have the same order. */
     layout: 'nchw' | 'nhwc';
   };
   /** How the face is cut out. */
-  crop: Crop;
+  crop: FaceCrop;
 }
 
 /** What is known of networks that others publish. */
@@ -133,7 +136,7 @@ function resolveLayer(layer: unknown, fail: Fail): OnnxLayer | null {
   return fail(`has the "layer" ${brief(layer)}, which should be a name or, say, {"op": "Relu", "index": 12}`);
 }
 
-function resolveCrop(crop: unknown, { width, height }: FaceNetwork['input'], fail: Fail): Crop {
+function resolveCrop(crop: unknown, { width, height }: FaceNetwork['input'], fail: Fail): FaceCrop {
   if (crop === undefined) return { landmarks: usualLandmarks(width, height) };
   const settings = object(crop, '"crop"', fail);
   known(settings, ['landmarks', 'margin'], '"crop"', fail);

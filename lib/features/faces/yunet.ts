@@ -7,6 +7,7 @@ import { type Detection, type FaceDetector, isInside, overlap, type Point } from
 
 /** An ONNX file with YuNet's outputs, and how it is used. */
 export interface YunetDetection extends NetworkFile {
+  /** That of a file with YuNet's outputs. */
   name: 'yunet';
   /** The longest side of what the network sees, in pixels, where the file does not fix it. Larger finds smaller faces. */
   input: number;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Box } from '../../../lib/features/faces/face.ts';
-import { type Choice, FaceFollower, type Followed } from '../../../lib/features/faces/follower.ts';
+import { type FaceChoice, FaceFollower, type Followed } from '../../../lib/features/faces/follower.ts';
 import type { Picture } from '../../../lib/features/index.ts';
 import { paint, plain } from './pictures.ts';
 
@@ -34,7 +34,7 @@ function scene(people: readonly Person[], setting = 0): [Picture, { box: Box; sc
 
 function follow(
   frames: readonly (readonly Person[])[],
-  choice: Choice = 'largest',
+  choice: FaceChoice = 'largest',
   hold = 5,
   setting = (_: number) => 0,
 ) {
