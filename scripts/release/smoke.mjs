@@ -16,7 +16,7 @@ import {
   train,
 } from 'circumplex';
 
-const data = synthesize({ seconds: 20, seed: 5, sequences: { train: 3, dev: 1, test: 0 } });
+const data = synthesize({ seconds: 6, seed: 5, sequences: { train: 3, dev: 1, test: 0 } });
 const model = presets.lucas2020(data);
 const options = { ...presetSettings.lucas2020, epochs: 2, bypass: 1, replicas: 2, selection: 'none', device: 'cpu' };
 
