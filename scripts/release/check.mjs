@@ -251,7 +251,13 @@ function linter(name, ...args) {
 
 function writeTable() {
   const page = join(root, 'docs', 'compatibility.md');
-  const table = ['| what | with |', '|---|---|', ...rows.map(({ what, on }) => `| ${what} | ${on} |`)].join('\n');
+  const things = [...new Set(rows.map(({ what }) => what))];
+  const all = (thing) => rows.filter(({ what }) => what === thing).map(({ on }) => on);
+  const table = [
+    '| what | with |',
+    '|---|---|',
+    ...things.map((what) => `| ${what} | ${all(what).join('<br>')} |`),
+  ].join('\n');
   const text = readFileSync(page, 'utf8');
   writeFileSync(page, text.replace(/(<!-- checked -->\n).*(\n<!-- \/checked -->)/s, `$1\n${table}\n$2`));
 }
