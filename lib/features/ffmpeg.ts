@@ -61,8 +61,9 @@ export interface Decoder {
   stop(): Promise<void>;
 }
 
-/** A timestamp more than ten minutes off is damage: it would be filled up with as many frames. */
-const OPTIONS = ['-nostdin', '-hide_banner', '-loglevel', 'error', '-dts_error_threshold', '600'];
+/** Seconds: a timestamp that is further off is damage, and would be filled up with as many frames. */
+export const LATE = 600;
+const OPTIONS = ['-nostdin', '-hide_banner', '-loglevel', 'error', '-dts_error_threshold', String(LATE)];
 
 /**
  * @param signal kills the decoder

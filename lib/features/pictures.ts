@@ -1,5 +1,5 @@
 import { CircumplexError } from '../errors.ts';
-import { checkAborted, inputArguments, lastWords, mediaError, startDecoder } from './ffmpeg.ts';
+import { checkAborted, inputArguments, LATE, lastWords, mediaError, startDecoder } from './ffmpeg.ts';
 import { type MediaInfo, probe, type VideoInfo } from './probe.ts';
 
 /** A picture of a recording at a label frame. */
@@ -38,12 +38,28 @@ export async function* pictures(
   { rate, size, signal }: PicturesOptions,
 ): AsyncGenerator<Picture, void, undefined> {
   checkRate(rate);
-  const { path, video } = typeof recording === 'string' ? await probe(recording) : recording;
+  const { path, video, duration } = typeof recording === 'string' ? await probe(recording) : recording;
   if (!video) throw mediaError(path, 'it holds no pictures');
   checkAborted(signal, path);
   const { width, height } = fitted(video, size);
-  const filters = `fps=fps=${rate}:start_time=0:round=near:eof_action=pass,scale=${width}:${height}:flags=bicubic,setsar=1`;
-  const output = ['-map', `0:${video.track}`, '-vf', filters, '-pix_fmt', 'rgb24', '-f', 'rawvideo', 'pipe:1'];
+  const filters = [
+    // A picture long after the recording's end has a damaged time, up to which the next filter would repeat the one before.
+    ...(duration === null ? [] : [`select=lt(t\\,${duration + LATE})`]),
+    `fps=fps=${rate}:start_time=0:round=near:eof_action=pass`,
+    `scale=${width}:${height}:flags=bicubic`,
+    'setsar=1',
+  ];
+  const output = [
+    '-map',
+    `0:${video.track}`,
+    '-vf',
+    filters.join(','),
+    '-pix_fmt',
+    'rgb24',
+    '-f',
+    'rawvideo',
+    'pipe:1',
+  ];
   const decoder = await startDecoder([...(await inputArguments(path)), ...output], signal);
   // The filter repeats the first picture back to the beginning. One may stand in for its neighbour, no more.
   const late = Math.max(0, Math.round(video.start * rate) - 1);

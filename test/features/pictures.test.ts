@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -53,6 +53,18 @@ describe.skipIf(!hasFfmpeg)('pictures', () => {
       expect(picture.data).toHaveLength(64 * 48 * 3);
       expect([isLight(picture, 0.2, 0.5), isLight(picture, 0.8, 0.5)]).toEqual([true, false]);
     }
+  });
+
+  it('leaves a picture out that claims to be hours late', async () => {
+    const noise = ['-f', 'lavfi', '-i', 'testsrc=s=160x120:r=25:d=3,noise=alls=100:allf=t'];
+    const path = made('late.mpg', ...noise, '-c:v', 'mpeg2video', '-bf', '2', '-g', '12', '-q:v', '2', '-f', 'vob');
+    const bytes = readFileSync(path);
+    const packet = Buffer.from('000001e0', 'hex');
+    let at = bytes.indexOf(packet, bytes.length / 2);
+    while (bytes[at + 7]! >> 6 !== 3) at = bytes.indexOf(packet, at + 1); // one that says when it is shown, and when decoded
+    bytes[at + 9]! ^= 4; // bit 31 of the time at which it is shown
+    writeFileSync(path, bytes);
+    expect(await collect(pictures(path, { rate: 25 }))).toHaveLength(75);
   });
 
   it.each([
