@@ -23,6 +23,7 @@ export async function bundle(script, file) {
     format: 'esm',
     fixedExtension: true,
     dts: false,
+    outputOptions: { codeSplitting: false },
     sourcemap: true,
     logLevel: 'warn',
   });
