@@ -20,6 +20,7 @@
 #include "cpu/cell.h"
 #include "cpu/dropout.h"
 #include "cpu/gemm.h"
+#include "cpu/lanes.h"
 #include "cpu/plan.h"
 #include "cpu/weight_gradient.h"
 
@@ -28,7 +29,6 @@ namespace {
 
 constexpr int64_t kRowBlock = 96;  // rows of a product over the window's reach that are computed at a time
 constexpr int64_t kPanelBlock = 8;
-constexpr int64_t kMostLanes = 12;
 
 struct Attentive;
 
@@ -69,7 +69,7 @@ struct Lanes {
 
 Lanes lanes_of(const Attentive& s, int64_t task) {
   const int64_t block = task % s.blocks;
-  return {task / s.blocks, block * s.lanes / s.blocks, (block + 1) * s.lanes / s.blocks};
+  return {task / s.blocks, first_lane(s.lanes, s.blocks, block), first_lane(s.lanes, s.blocks, block + 1)};
 }
 
 // Of `frames` frames of all lanes of all replicas, the row of frame t of a block's first lane.
@@ -467,19 +467,6 @@ void plan_layers(Plan& plan, Attentive* s) {
   }
 }
 
-int32_t* map_frames(Plan& plan, const Attentive& s, int64_t frames) {
-  int32_t* map = plan.list<int32_t>(frames * s.lanes);
-  for (int64_t block = 0; block < s.blocks; block++) {
-    const Lanes lanes = lanes_of(s, block);
-    for (int64_t t = 0; t < frames; t++) {
-      for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
-        map[t * s.lanes + lane] = static_cast<int32_t>(row_of(s, lanes, t, frames) + lane - lanes.first);
-      }
-    }
-  }
-  return map;
-}
-
 }  // namespace
 
 void plan_attentive_lstm(Plan& plan, const Call& call) {
@@ -512,7 +499,7 @@ void plan_attentive_lstm(Plan& plan, const Call& call) {
   map_rows(s->columns, s->hidden, s->hp);
   s->layer = plan.list<Layer>(s->layers);
   const int64_t replicas = control.replicas, all = s->reach * s->lanes;
-  s->blocks = smaller(s->lanes, larger(divide_up(plan.threads, replicas), divide_up(s->lanes, kMostLanes)));
+  s->blocks = lane_blocks(s->lanes, replicas, plan.threads);
   s->most_lanes = divide_up(s->lanes, s->blocks);
   s->block = larger(1, kRowBlock / s->most_lanes);
   s->steps = divide_up(s->reach, s->block);
@@ -556,9 +543,9 @@ void plan_attentive_lstm_backward(Plan& plan, const Call& call) {
     s->packed_score_backward = plan.floats(replicas * packed_size(s->hidden, s->width));
   }
   if (s->blocks > 1) {
-    s->row_map = map_frames(plan, *s, s->frames);
-    s->state_map = map_frames(plan, *s, s->frames + 1);
-    s->reach_map = map_frames(plan, *s, s->reach);
+    s->row_map = map_frames(plan, s->lanes, s->blocks, s->frames);
+    s->state_map = map_frames(plan, s->lanes, s->blocks, s->frames + 1);
+    s->reach_map = map_frames(plan, s->lanes, s->blocks, s->reach);
   }
   plan.scratch((2 * s->layers * s->hp + s->hidden) * s->lanes * static_cast<int64_t>(sizeof(float)));
   if (s->dv.data && s->blocks > 1) {

@@ -88,10 +88,10 @@ struct PanelTile {
 constexpr PanelTile kPanelTiles[] = {{}, {4, tile_panels<1, 4>}, {2, tile_panels<2, 2>}, {2, tile_panels<3, 2>}};
 constexpr int64_t kFewRows = 3;
 
-// RowList of the next tile when `left` remain: 9 go as 5 and 4, since a tile of 3 rows has too few sums in flight.
+// Rows of the next tile when `left` remain: 9 go as 5 and 4, since a tile of 3 rows has too few sums in flight.
 int64_t even_share(int64_t left) { return divide_up(left, divide_up(left, kTileRows)); }
 
-// RowList k0 .. k0 + k - 1 of a [.., m] packed as [k][kTileRows] for rows m0.. of the result. `packed` has room for W
+// Rows k0 .. k0 + k - 1 of a [.., m] packed as [k][kTileRows] for rows m0.. of the result. `packed` has room for W
 // floats more.
 void pack_rows(float* packed, const RowList& a, const int32_t* columns, int64_t m0, int64_t m, int64_t k0, int64_t k) {
   const int64_t count = smaller(kTileRows, m - m0);
@@ -192,8 +192,7 @@ void multiply_outer(int64_t m, int64_t n, int64_t k, const RowList& a, const int
   do {
     const int64_t depth = smaller(kDepth, k - k0);
     const Start from = k0 ? Start::output : start;
-    pack_plain(panels, b.at ? b.data : b.data + k0 * b.ld, b.ld, n, depth, b.at ? b.at + k0 : nullptr, 0,
-               divide_up(n, kPanel));
+    pack_list(panels, b, n, k0, depth);
     for (int64_t i = 0; i < m; i += kTileRows) {
       pack_rows(packed, a, columns, i, m, k0, depth);
       const int64_t rows = smaller(kTileRows, m - i);

@@ -33,7 +33,7 @@ void pack_plain(float* panels, const float* w, int64_t ld, int64_t n, int64_t k,
 void multiply_rows(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* panels, Start start,
                    const float* bias, float* c, int64_t ldc);
 
-// RowList in memory, `ld` floats apart; `at` (may be null) says where each lies.
+// Rows in memory, `ld` floats apart; `at` (may be null) says where each lies.
 struct RowList {
   const float* data;
   int64_t ld;
@@ -42,6 +42,12 @@ struct RowList {
 
 CIRCUMPLEX_INLINE const float* row_of(const RowList& rows, int64_t i) {
   return rows.data + (rows.at ? rows.at[i] : i) * rows.ld;
+}
+
+// Packs rows first .. first + k - 1 of b [.., n] as B[k][j].
+CIRCUMPLEX_INLINE void pack_list(float* panels, const RowList& b, int64_t n, int64_t first, int64_t k) {
+  pack_plain(panels, b.at ? b.data : b.data + first * b.ld, b.ld, n, k, b.at ? b.at + first : nullptr, 0,
+             divide_up(n, kPanel));
 }
 
 // c [m, n] = start + a' b, a [k, m] and b [k, n]: the sum over frames of a weight gradient. `columns` (may be null)

@@ -167,8 +167,7 @@ void multiply_outer(int64_t m, int64_t n, int64_t k, const RowList& a, const int
   int64_t k0 = 0;
   do {
     const int64_t depth = smaller(kDepth, k - k0), pairs = pairs_of(depth);
-    pack_plain(scratch, b.at ? b.data : b.data + k0 * b.ld, b.ld, n, depth, b.at ? b.at + k0 : nullptr, 0,
-               divide_up(n, kPanel));
+    pack_list(scratch, b, n, k0, depth);
     for (int64_t i = 0; i < m; i += kRows) {
       const int64_t rows = smaller(kRows, m - i);
       for (int64_t r = 0; r < rows; r += kTileRows) {

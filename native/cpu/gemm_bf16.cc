@@ -67,7 +67,7 @@ constexpr TileFunction kTiles[] = {
 #endif
 };
 
-// RowList of the next tile when `left` remain.
+// Rows of the next tile when `left` remain.
 int64_t even_share(int64_t left) { return divide_up(left, divide_up(left, kTileRows)); }
 
 // Columns m0 .. m0 + m - 1 of rows k0 .. of a [.., m] as [pairs][kTileRows]; room for W pairs more.
@@ -117,8 +117,7 @@ void multiply_outer(int64_t m, int64_t n, int64_t k, const RowList& a, const int
   int64_t k0 = 0;
   do {
     const int64_t depth = smaller(kDepth, k - k0), pairs = pairs_of(depth);
-    pack_plain(scratch, b.at ? b.data : b.data + k0 * b.ld, b.ld, n, depth, b.at ? b.at + k0 : nullptr, 0,
-               divide_up(n, kPanel));
+    pack_list(scratch, b, n, k0, depth);
     for (int64_t i = 0; i < m; i += kTileRows) {
       const int64_t rows = smaller(kTileRows, m - i);
       pack_pairs(packed, a, columns, i, rows, k0, depth);

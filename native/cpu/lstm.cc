@@ -18,6 +18,7 @@
 #include "cpu/cell.h"
 #include "cpu/dropout.h"
 #include "cpu/gemm.h"
+#include "cpu/lanes.h"
 #include "cpu/plan.h"
 #include "cpu/weight_gradient.h"
 
@@ -26,7 +27,6 @@ namespace {
 
 constexpr int64_t kRowBlock = 96;   // rows of an input product that are computed at a time
 constexpr int64_t kPanelBlock = 8;  // panels that one task packs
-constexpr int64_t kMostLanes = 12;  // lanes of a block when there is more work than threads
 
 struct Layer;
 
@@ -75,7 +75,8 @@ struct Lanes {
 
 Lanes lanes_of(const Lstm& s, int64_t task) {
   const int64_t block = task % s.blocks, rest = task / s.blocks;
-  return {rest / s.directions, rest % s.directions, block * s.lanes / s.blocks, (block + 1) * s.lanes / s.blocks};
+  return {rest / s.directions, rest % s.directions, first_lane(s.lanes, s.blocks, block),
+          first_lane(s.lanes, s.blocks, block + 1)};
 }
 
 void pack(void* self, int64_t task, Worker&) {
@@ -121,7 +122,7 @@ void scale_dropout(void* self, int64_t task, Worker&) {
 }
 
 // Of `frames` frames of all lanes, the row that holds frame t of a block's first lane; the block's other lanes follow.
-// Fused, all rows of a block lie together: two threads that write neighbouring cache lines slow each other down.
+// Fused, all rows of a block lie together (lanes.h).
 int64_t row_of(const Lstm& s, const Lanes& lanes, int64_t t, int64_t frames) {
   return s.fused ? frames * lanes.first + t * (lanes.last - lanes.first) : t * s.lanes + lanes.first;
 }
@@ -470,31 +471,11 @@ void plan_layers(Plan& plan, const LstmCall& call, Lstm* s) {
   }
 }
 
-// Lanes split so that every thread has work; more lanes a block reuse the weights better.
-int64_t lane_blocks(int64_t lanes, int64_t others, int64_t threads) {
-  const int64_t wanted = larger(divide_up(threads, others), divide_up(lanes, kMostLanes));
-  return smaller(lanes, wanted);
-}
-
-// Where row [t, lane] of what is kept lies: `frames` frames of every lane.
-int32_t* map_frames(Plan& plan, const Lstm& s, int64_t frames) {
-  int32_t* map = plan.list<int32_t>(s.frames * s.lanes);
-  for (int64_t block = 0; block < s.blocks; block++) {
-    const Lanes lanes = lanes_of(s, block);
-    for (int64_t t = 0; t < s.frames; t++) {
-      for (int64_t lane = lanes.first; lane < lanes.last; lane++) {
-        map[t * s.lanes + lane] = static_cast<int32_t>(row_of(s, lanes, t, frames) + lane - lanes.first);
-      }
-    }
-  }
-  return map;
-}
-
 void plan_fused(Plan& plan, Lstm* s) {
   if (s->blocks > 1) s->room = s->block * s->most_lanes * round_up(s->layer[0].input, 16);
   if (s->blocks > 1 && !s->compact) {
-    s->row_map = map_frames(plan, *s, s->frames);
-    s->state_map = map_frames(plan, *s, s->frames + 1);
+    s->row_map = map_frames(plan, s->lanes, s->blocks, s->frames);
+    s->state_map = map_frames(plan, s->lanes, s->blocks, s->frames + 1);
   }
   const int64_t z = s->compact ? s->block * s->most_lanes * 4 * s->hp : 0;
   plan.scratch((s->hp + s->room + z) * static_cast<int64_t>(sizeof(float)));
